@@ -1,0 +1,204 @@
+#include "activate.h"
+
+#include <string.h>
+
+#include "clock.h"
+#include "name.h"
+
+void activation_clear(struct activation *activation)
+{
+	buffer_clear(&activation->sealed);
+}
+
+/* ---- before the transaction ---- */
+
+static int key_from_store(struct core *core, const uint8_t spki[FINGERPRINT_SIZE], struct keypair **ret,
+			  struct error *err)
+{
+	_cleanup_buffer_ struct buffer sealed = {0};
+	_cleanup_buffer_ struct buffer plain = BUFFER_SECRET;
+	const struct seal_row name = signing_key_seal_row(spki);
+	struct signing_key_row row;
+	struct store *store;
+	int r = core_reader(core, &store, err);
+
+	if (r == 0)
+		r = signing_key_by_spki(store, spki, &row, err);
+	if (r == 0)
+		r = signing_key_sealed(store, row.id, &sealed, err);
+	if (r == -ENOENT)
+		return error_set(err, EKEYREJECTED,
+				 "the store no longer has the private key of this certificate: write key.pem, too");
+	if (r == 0)
+		r = seal_open_row(core->seal, &name, buffer_span(&sealed), &plain, err);
+	return r == 0 ? keypair_from_pkcs8(buffer_span(&plain), ret, err) : r;
+}
+
+/* The common name and validity that the project's certificates will have: a name constraint shows here. */
+static int prove(struct core *core, rowid project_id, const struct chain *chain, const struct keypair *key,
+		 struct error *err)
+{
+	_cleanup_keypair_ struct keypair *subject = NULL;
+	struct device_ca_order order = {0};
+	struct issuer *issuer = NULL;
+	struct project *project;
+	unixtime now = clock_now();
+	int r = core_project(core, project_id, &project, err);
+
+	if (r < 0)
+		return r;
+	name_common_name(project->policy.subject, "app", project->row.name, order.common_name);
+	order.path_length = project->policy.path_length;
+	r = keypair_generate(KEY_EC_P256, &subject, err);
+	if (r == 0)
+		r = x509_serial(order.serial, err);
+	if (r == 0)
+		r = issuer_new(chain, key, &issuer, err);
+	if (r == 0) {
+		issuer_validity(issuer, now, project->policy.validity_days, &order.not_before, &order.not_after);
+		r = issuer_prove(issuer, chain, &order, subject, now, err);
+	}
+	issuer_free(issuer);
+	object_unref(&project->object);
+	return r;
+}
+
+static int seal_key(struct activation *activation, struct core *core, const struct keypair *key, struct error *err)
+{
+	_cleanup_buffer_ struct buffer plain = BUFFER_SECRET;
+	const struct seal_row name = signing_key_seal_row(activation->candidate->chain.spki);
+	int r = keypair_to_pkcs8(key, &plain, err);
+
+	return r == 0 ? seal_close_row(core->seal, &name, buffer_span(&plain), &activation->sealed, err) : r;
+}
+
+int activation_prepare(struct activation *activation, struct core *core, rowid project,
+		       const struct candidate *candidate, struct error *err)
+{
+	_cleanup_keypair_ struct keypair *key = NULL;
+	int r = 0;
+
+	activation->project = project;
+	activation->candidate = candidate;
+	activation->needs_sealed = candidate->key != NULL;
+	if (candidate->key)
+		key = keypair_ref(candidate->key);
+	else
+		r = key_from_store(core, candidate->chain.spki, &key, err);
+	if (r == 0)
+		r = prove(core, project, &candidate->chain, key, err);
+	return r == 0 && activation->needs_sealed ? seal_key(activation, core, key, err) : r;
+}
+
+/* ---- the transaction ---- */
+
+static int not_compromised(struct store *store, const uint8_t spki[FINGERPRINT_SIZE], struct error *err)
+{
+	struct signing_key_row key;
+	int r = signing_key_by_spki(store, spki, &key, err);
+
+	if (r == -ENOENT)
+		return 0;
+	if (r == 0 && key.compromised_at)
+		return error_set(err, EKEYREJECTED,
+				 "this key is marked compromised (%s): no certificate makes it active again; use a new key",
+				 key.compromised_reason);
+	return r;
+}
+
+static int put_key(struct activation *activation, struct store *store, unixtime now, rowid *ret, struct error *err)
+{
+	const uint8_t *spki = activation->candidate->chain.spki;
+	struct signing_key_row key;
+	int r;
+
+	if (activation->needs_sealed)
+		return signing_key_put(store, spki, buffer_span(&activation->sealed), now, ret, err);
+	r = signing_key_by_spki(store, spki, &key, err);
+	if (r == 0 && !key.usable)
+		r = error_set(err, EKEYREJECTED, "the store no longer has this private key: write key.pem, too");
+	if (r == 0)
+		*ret = key.id;
+	return r;
+}
+
+static void fill_row(struct signing_ca_row *row, const struct chain *chain, const struct project_row *project,
+		     rowid key, unixtime now)
+{
+	row->project = project->id;
+	row->key = key;
+	row->not_before = chain->not_before;
+	row->not_after = chain->not_after;
+	row->path_length = chain->path_length;
+	row->self_signed = chain->self_signed;
+	row->has_root = chain->has_root;
+	row->crl_sign = chain->crl_sign;
+	row->chain_revision = project->revision + 1;
+	row->activated_at = now;
+	memcpy(row->fingerprint, chain->fingerprint, sizeof(row->fingerprint));
+}
+
+static int first_cert(void *context, struct span der)
+{
+	struct buffer *first = context;
+
+	if (first->size == 0)
+		buffer_add_span(first, der);
+	return buffer_status(first);
+}
+
+/* The project's earlier signing CA of the same key, subject and key identifier: the chain is swapped in its row, and what hangs on
+ * it stays as it is. 1: *ret is set, 0: there is none. */
+static int same_issuer(struct store *store, rowid project, const struct chain *chain, struct signing_ca_row *ret,
+		       struct error *err)
+{
+	_cleanup_buffer_ struct buffer signer = {0};
+	struct signing_ca_row row;
+	int r = signing_ca_by_spki(store, project, chain->spki, &row, err);
+
+	if (r == -ENOENT)
+		return 0;
+	if (r == 0)
+		r = signing_ca_certs(store, row.id, first_cert, &signer, err);
+	if (r < 0)
+		return r;
+	if (!x509_same_issuer(buffer_span(&signer), buffer_span(&chain->certs[0])))
+		return 0;
+	*ret = row;
+	return 1;
+}
+
+static int put_signing_ca(const struct chain *chain, struct store *store, const struct project_row *project,
+			  rowid key, struct job *job, struct error *err)
+{
+	struct signing_ca_row row = {0};
+	int found = same_issuer(store, project->id, chain, &row, err);
+	int r = found;
+
+	if (r < 0)
+		return r;
+	fill_row(&row, chain, project, key, clock_now());
+	r = found ? signing_ca_update(store, &row, err) : signing_ca_insert(store, &row, err);
+	if (r == 0 && found)
+		r = signing_ca_drop_certs(store, row.id, err);
+	for (size_t i = 0; r == 0 && i < chain->count; i++)
+		r = signing_ca_add_cert(store, row.id, (int)i, buffer_span(&chain->certs[i]), err);
+	job->touched_signing_ca = row.id;
+	job->result = row.id;
+	return r == 0 ? project_set_signing_ca(store, project->id, row.id, err) : r;
+}
+
+int activation_apply(struct activation *activation, struct job *job, struct store *store, struct error *err)
+{
+	const struct chain *chain = &activation->candidate->chain;
+	struct project_row project;
+	rowid key;
+	int r = project_by_id(store, activation->project, &project, err);
+
+	if (r == 0)
+		r = not_compromised(store, chain->spki, err);
+	if (r == 0)
+		r = put_key(activation, store, clock_now(), &key, err);
+	job->touched_project = activation->project;
+	return r == 0 ? put_signing_ca(chain, store, &project, key, job, err) : r;
+}

@@ -1,0 +1,111 @@
+/* Changes of app instances: mkdir, rmdir, chmod, chown. */
+#include <string.h>
+
+#include "clock.h"
+#include "manage.h"
+#include "name.h"
+#include "verb.h"
+
+struct app_verb {
+	struct verb verb;
+	struct app_row row;
+	struct owner_change change;
+};
+
+/* ---- mkdir ---- */
+
+static int app_create_apply(struct job *job, struct store *store, struct error *err)
+{
+	struct app_verb *v = (struct app_verb *)job;
+	struct project_row project;
+	int r = project_by_id(store, v->row.project, &project, err);
+
+	if (r < 0)
+		return r;
+	if (project.apps >= v->verb.core->config.limit_apps_per_project)
+		return error_set(err, ENOSPC,
+				 "project %s has %lld app instances already: raise limits.apps_per_project",
+				 project.name, (long long)project.apps);
+	r = app_insert(store, &v->row, err);
+	if (r == -EEXIST)
+		return error_set(err, EEXIST, "project %s has an app instance %s already", project.name, v->row.name);
+	job->result = v->row.id;
+	job->touched_project = project.id;
+	return r < 0 ? r : project_add_apps(store, project.id, 1, v->row.owner.created_at, err);
+}
+
+void core_app_create(struct core *core, const struct caller *caller, rowid project, const char *name, mode_t mode,
+		     core_done done, void *context)
+{
+	struct app_verb *v = verb_new(sizeof(*v), core, caller, done, context);
+	struct error err = {0};
+	int r;
+
+	if (!v)
+		return;
+	r = name_check(name, &err);
+	if (r < 0) {
+		verb_answer(&v->verb, r, &err);
+		return;
+	}
+	strcpy(v->row.name, name);
+	v->row.project = project;
+	v->row.owner = owner_new(caller, mode);
+	verb_submit(&v->verb, app_create_apply);
+}
+
+/* ---- rmdir ---- */
+
+static int app_remove_apply(struct job *job, struct store *store, struct error *err)
+{
+	struct app_verb *v = (struct app_verb *)job;
+	struct app_row row;
+	unixtime now = clock_now();
+	int r = app_by_id(store, v->row.id, &row, err);
+
+	if (r < 0)
+		return r;
+	job->touched_app = row.id;
+	job->touched_project = row.project;
+	r = generation_retire(store, row.id, now, "cessationOfOperation", err);
+	if (r == 0)
+		r = app_delete(store, row.id, err);
+	return r == 0 ? project_add_apps(store, row.project, -1, now, err) : r;
+}
+
+void core_app_remove(struct core *core, const struct caller *caller, rowid id, core_done done, void *context)
+{
+	struct app_verb *v = verb_new(sizeof(*v), core, caller, done, context);
+
+	if (!v)
+		return;
+	v->row.id = id;
+	verb_submit(&v->verb, app_remove_apply);
+}
+
+/* ---- chmod, chown ---- */
+
+static int app_own_apply(struct job *job, struct store *store, struct error *err)
+{
+	struct app_verb *v = (struct app_verb *)job;
+	struct app_row row;
+	int r = app_by_id(store, v->row.id, &row, err);
+
+	if (r < 0)
+		return r;
+	owner_apply(&row.owner, &v->change);
+	job->touched_app = row.id;
+	return app_set_owner(store, row.id, &row.owner, err);
+}
+
+void core_app_own(struct core *core, const struct caller *caller, rowid id, const struct owner_change *change,
+		  core_done done, void *context)
+{
+	struct app_verb *v = verb_new(sizeof(*v), core, caller, done, context);
+
+	if (!v)
+		return;
+	v->row.id = id;
+	v->change = *change;
+	verb_submit(&v->verb, app_own_apply);
+}

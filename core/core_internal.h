@@ -1,0 +1,68 @@
+/* What the verbs and core's face share: the opened core. Nothing below the verbs includes this. */
+#ifndef CORE_CORE_INTERNAL_H
+#define CORE_CORE_INTERNAL_H
+
+#include <pthread.h>
+
+#include "cache.h"
+#include "certfs/core.h"
+#include "device_ca.h"
+#include "seal.h"
+#include "store.h"
+
+struct core {
+	struct config config;
+	struct core_options options;
+	struct seal *seal;
+	pthread_key_t reader;      /* each thread's own connection for reading */
+	struct cache *projects;    /* struct project */
+	struct cache *signing_cas; /* struct signing_ca */
+	struct cache *apps;        /* struct app */
+	struct writer *writer;     /* writer.h */
+	struct pool *pool;         /* pool.h */
+	struct keypool *keypool;   /* keypool.h */
+	struct issue *issue;       /* issue.h */
+	struct upload *upload;     /* upload.h */
+	struct rejected *rejected; /* rejected.h */
+	_Atomic unixtime newest;   /* when the newest certificate was issued */
+	pthread_mutex_t activity_lock;
+	pthread_cond_t idle;
+	int64_t activity;          /* protected by activity_lock: what was accepted and not answered */
+};
+
+/* Every request that is answered later, and every background step, is between these two: core_close waits for it. */
+void core_enter(struct core *core);
+void core_leave(struct core *core);
+
+/* The seal with every data key of a store (core_prepare.c). */
+int core_load_seal(const struct config *config, struct store *store, struct seal **ret, struct error *err);
+
+/* Opens the seal of an opened core (core_prepare.c). */
+int core_unseal(struct core *core, struct error *err);
+
+/* This thread's connection for reading, fit for use. */
+int core_reader(struct core *core, struct store **ret, struct error *err);
+
+/* Snapshots, from the cache or the store. The caller owns a reference. */
+int core_project(struct core *core, rowid id, struct project **ret, struct error *err);
+int core_app(struct core *core, rowid id, struct app **ret, struct error *err);
+int core_signing_ca(struct core *core, rowid id, struct signing_ca **ret, struct error *err);
+
+/* Nothing is issued before this time: the program's build date, or an hour before the newest certificate. */
+unixtime core_clock_floor(struct core *core);
+
+struct view {
+	struct core *core;
+	struct project *project;
+	struct app *app;
+	struct signing_ca *signer;       /* of the generation that is shown */
+	struct generation_row generation; /* the one that is shown, id 0: none */
+	bool one_generation;             /* a view of generations/N */
+	unixtime now;
+	struct decision decision;        /* of an app instance */
+};
+
+/* The view's facts as the rules want them. */
+struct situation view_situation(const struct view *view);
+
+#endif

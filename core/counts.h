@@ -1,0 +1,17 @@
+/* App instances by state, as status shows them. */
+#ifndef CORE_COUNTS_H
+#define CORE_COUNTS_H
+
+#include "device_ca.h"
+#include "document.h"
+#include "store.h"
+
+/* The worst state that occurs; without any certificate NOT_ISSUED. */
+enum state counts_worst(const struct app_counts *counts);
+
+void counts_add(struct app_counts *sum, const struct app_counts *counts);
+
+/* apps, and apps_STATE for each state that occurs. */
+void counts_document(struct document *document, const struct app_counts *counts);
+
+#endif

@@ -1,0 +1,288 @@
+#include "issue_make.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+#include "name.h"
+
+enum { ATTEMPTS_MAX = 100 };
+
+static void issuing_reset(struct issuing *issuing)
+{
+	view_free(issuing->view);
+	issuing->view = NULL;
+	keypair_unref(issuing->key);
+	issuing->key = NULL;
+	buffer_clear(&issuing->cert);
+	buffer_clear(&issuing->sealed);
+}
+
+void issuing_free(struct issuing *issuing)
+{
+	issuing_reset(issuing);
+	free(issuing);
+}
+
+/* ---- the writer's stage ---- */
+
+static struct issuing *job_issuing(struct job *job)
+{
+	return (struct issuing *)((char *)job - offsetof(struct issuing, job));
+}
+
+/* What the certificate was made from must still be so. */
+static int plan_holds(const struct issuing *issuing, struct store *store, struct app_row *app, struct error *err)
+{
+	const struct project_row *planned = &issuing->view->project->row;
+	struct project_row project;
+	int r = app_by_id(store, issuing->app, app, err);
+
+	if (r == 0)
+		r = project_by_id(store, app->project, &project, err);
+	if (r < 0)
+		return r;
+	if (app->last_number != issuing->view->app->row.last_number ||
+	    app->stale_number != issuing->view->app->row.stale_number ||
+	    app->revoked_at != issuing->view->app->row.revoked_at || project.epoch != planned->epoch ||
+	    project.revision != planned->revision || project.signing_ca != planned->signing_ca)
+		return error_set(err, ESTALE, "the project changed while the certificate was made");
+	return 0;
+}
+
+static int count_renewal(const struct issue_order *order, struct store *store, unixtime now, struct error *err)
+{
+	struct trigger_row trigger;
+	int r = trigger_get(store, "app", order->app, "renew", &trigger, err);
+
+	if (r < 0)
+		return r;
+	trigger.counter++;
+	trigger.last = now;
+	strcpy(trigger.state, "done");
+	strcpy(trigger.reason, order->reason);
+	return trigger_put(store, "app", order->app, "renew", &trigger, err);
+}
+
+static int issuing_apply(struct job *job, struct store *store, struct error *err)
+{
+	struct issuing *issuing = job_issuing(job);
+	struct app_row app;
+	int r = plan_holds(issuing, store, &app, err);
+
+	if (r == 0 && app.generation)
+		r = generation_drop_key(store, app.generation, err);
+	if (r == 0)
+		r = generation_insert(store, &issuing->row, issuing->view->project->signing_ca->row.key,
+				      buffer_span(&issuing->cert), buffer_span(&issuing->sealed), err);
+	if (r == -EEXIST)
+		return error_set(err, ESTALE, "the serial number is taken"); /* another one, at the next attempt */
+	if (r == 0)
+		r = app_set_generation(store, issuing->app, issuing->row.id, issuing->row.number, err);
+	if (r == 0)
+		r = signing_ca_issued(store, issuing->row.signing_ca, issuing->row.not_after, err);
+	if (r == 0 && issuing->order->cause == ISSUE_FOR_RENEW)
+		r = count_renewal(issuing->order, store, issuing->row.issued_at, err);
+	job->touched_app = issuing->app;
+	job->announce = issuing->order->cause == ISSUE_FOR_RENEW; /* a read's own node is the one to come */
+	return r;
+}
+
+static void issuing_committed(struct job *job, int r, const struct error *err)
+{
+	struct issuing *issuing = job_issuing(job);
+
+	if (r == -ESTALE && ++issuing->attempts < ATTEMPTS_MAX) {
+		issue_make(issuing);
+		return;
+	}
+	if (r == 0 && !job->replayed && issuing->row.issued_at > atomic_load(&issuing->core->newest))
+		atomic_store(&issuing->core->newest, issuing->row.issued_at);
+	issuing->finished(issuing, r, err);
+}
+
+/* ---- the pool's second stage: sign and seal ---- */
+
+static void fill_order(const struct issuing *issuing, const struct issuer *issuer, struct device_ca_order *order)
+{
+	const struct project *project = issuing->view->project;
+
+	name_common_name(project->policy.subject, issuing->view->app->row.name, project->row.name,
+			 order->common_name);
+	order->path_length = project->policy.path_length;
+	issuer_validity(issuer, clock_now(), project->policy.validity_days, &order->not_before, &order->not_after);
+}
+
+static void fill_row(struct issuing *issuing, const struct device_ca_order *order)
+{
+	const struct view *view = issuing->view;
+	const struct generation_row *last = &view->generation;
+
+	issuing->row = (struct generation_row){
+		.app = issuing->app,
+		.number = view->app->row.last_number + 1,
+		.signing_ca = view->project->row.signing_ca,
+		.epoch = view->project->row.epoch,
+		.revision = view->project->row.revision,
+		.not_before = order->not_before,
+		.not_after = order->not_after,
+		.issued_at = clock_now(),
+		.previous_at = last->id ? last->issued_at : view->app->row.owner.created_at,
+		.key_type = (int)view->project->policy.key_type,
+	};
+	memcpy(issuing->row.serial, order->serial, SERIAL_SIZE);
+	keypair_spki(issuing->key, issuing->row.spki);
+}
+
+static int issuing_seal(struct issuing *issuing, struct error *err)
+{
+	_cleanup_buffer_ struct buffer plain = BUFFER_SECRET;
+	const struct seal_row name = {"generation", issuing->app, issuing->row.number, issuing->row.spki};
+	int r = keypair_to_pkcs8(issuing->key, &plain, err);
+
+	return r == 0 ? seal_close_row(issuing->core->seal, &name, buffer_span(&plain), &issuing->sealed, err) : r;
+}
+
+static int issuing_sign(struct issuing *issuing, struct error *err)
+{
+	struct device_ca_order order = {0};
+	const struct issuer *issuer;
+	struct store *store;
+	int r = core_reader(issuing->core, &store, err);
+
+	if (r == 0)
+		r = signing_ca_issuer(issuing->view->project->signing_ca, store, issuing->core->seal, &issuer, err);
+	if (r == 0)
+		r = x509_serial(order.serial, err);
+	if (r < 0)
+		return r;
+	fill_order(issuing, issuer, &order);
+	fill_row(issuing, &order);
+	r = issuer_sign(issuer, &order, issuing->key, &issuing->cert, err);
+	return r == 0 ? issuing_seal(issuing, err) : r;
+}
+
+static void issuing_commit(struct issuing *issuing)
+{
+	issuing->job = (struct job){.apply = issuing_apply, .done = issuing_committed};
+	if (issuing->order->cause == ISSUE_FOR_RENEW)
+		issuing->job.caller = issuing->order->caller;
+	writer_submit(issuing->core->writer, &issuing->job);
+}
+
+static void sign_task(struct task *task)
+{
+	struct issuing *issuing = (struct issuing *)((char *)task - offsetof(struct issuing, task));
+	struct error err = {0};
+	int r = issuing_sign(issuing, &err);
+
+	if (r < 0)
+		issuing->finished(issuing, r, &err);
+	else
+		issuing_commit(issuing);
+}
+
+/* ---- the pool's first stage: decide, find a key ---- */
+
+static void key_ready(struct keypool_waiter *waiter, struct keypair *key, const struct error *err)
+{
+	struct issuing *issuing = (struct issuing *)((char *)waiter - offsetof(struct issuing, waiter));
+
+	if (!key) {
+		issuing->finished(issuing, -err->code, err);
+		return;
+	}
+	issuing->key = key;
+	issuing->task.run = sign_task;
+	pool_submit(issuing->core->pool, &issuing->task);
+}
+
+/* A renewal keeps its key (certificate and key read apart still match), unless something asks for another one. */
+static bool keeps_key(const struct view *view)
+{
+	const struct policy *policy = &view->project->policy;
+
+	return view->generation.id && !view->decision.rotate && !policy->rotate_key &&
+	       view->generation.key_type == (int)policy->key_type &&
+	       !(view->signer && view->signer->row.compromised_at);
+}
+
+static int key_of_generation(struct core *core, const struct generation_row *generation, struct keypair **ret,
+			     struct error *err)
+{
+	_cleanup_buffer_ struct buffer sealed = {0};
+	_cleanup_buffer_ struct buffer plain = BUFFER_SECRET;
+	const struct seal_row name = {"generation", generation->app, generation->number, generation->spki};
+	struct store *store;
+	int r = core_reader(core, &store, err);
+
+	if (r == 0)
+		r = generation_sealed(store, generation->id, &sealed, err);
+	if (r == 0)
+		r = seal_open_row(core->seal, &name, buffer_span(&sealed), &plain, err);
+	return r == 0 ? keypair_from_pkcs8(buffer_span(&plain), ret, err) : r;
+}
+
+static void issuing_find_key(struct issuing *issuing)
+{
+	const enum key_type type = issuing->view->project->policy.key_type;
+	struct error err = {0};
+	int r;
+
+	if (keeps_key(issuing->view)) {
+		r = key_of_generation(issuing->core, &issuing->view->generation, &issuing->key, &err);
+		if (r == 0)
+			issuing->task.run(&issuing->task);
+		else if (r == -ENOENT) /* another generation came meanwhile and took it: look again */
+			issue_make(issuing);
+		else
+			issuing->finished(issuing, r, &err);
+		return;
+	}
+	issuing->waiter.ready = key_ready;
+	keypool_take(issuing->core->keypool, type, &issuing->waiter);
+}
+
+/* 1: a certificate is to be made, 0: the newest one serves, else why not. */
+static int issuing_decide(struct issuing *issuing, struct error *err)
+{
+	const struct decision *decision;
+	struct situation situation;
+	int r = view_app(issuing->core, issuing->app, &issuing->view, err);
+
+	if (r < 0)
+		return r;
+	decision = &issuing->view->decision;
+	if (issuing->order->cause == ISSUE_FOR_READ) {
+		if (decision->verdict == VERDICT_REFUSE)
+			*err = decision->refusal;
+		return decision->verdict == VERDICT_REFUSE ? -err->code : decision->verdict == VERDICT_ISSUE;
+	}
+	if (issuing->view->app->row.revoked_at)
+		return error_set(err, EKEYREVOKED, "app instance %s was revoked: touch its purge to lift that",
+				 issuing->view->app->row.name);
+	situation = view_situation(issuing->view);
+	r = device_ca_issuable(&situation, err);
+	return r == 0 ? 1 : r;
+}
+
+static void decide_task(struct task *task)
+{
+	struct issuing *issuing = (struct issuing *)((char *)task - offsetof(struct issuing, task));
+	struct error err = {0};
+	int r = issuing_decide(issuing, &err);
+
+	if (r <= 0) {
+		issuing->finished(issuing, r, &err);
+		return;
+	}
+	issuing->task.run = sign_task;
+	issuing_find_key(issuing);
+}
+
+void issue_make(struct issuing *issuing)
+{
+	issuing_reset(issuing);
+	issuing->task.run = decide_task;
+	pool_submit(issuing->core->pool, &issuing->task);
+}

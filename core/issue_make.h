@@ -1,0 +1,42 @@
+/* The making of one certificate: what the pipeline does between an order and its answer. Shared by issue.c and issue_make.c only. */
+#ifndef CORE_ISSUE_MAKE_H
+#define CORE_ISSUE_MAKE_H
+
+#include "certfs/view.h"
+#include "core_internal.h"
+#include "issue.h"
+#include "keypool.h"
+#include "pool.h"
+#include "writer.h"
+
+/* One app instance's certificate under way. Belongs to one stage of the pipeline at a time; `joined` and `later` are
+ * protected by the lock of struct issue. */
+struct issuing {
+	struct issuing *next;
+	struct core *core;
+	rowid app;
+	struct issue_order *order;  /* the one that started it */
+	struct issue_order *joined; /* readers that take the same certificate */
+	struct issue_order *later;  /* renewals, to start when this one has ended */
+	void (*finished)(struct issuing *issuing, int r, const struct error *err);
+
+	struct task task;
+	struct keypool_waiter waiter;
+	struct job job;
+	int attempts;
+	struct view *view;          /* what was decided on */
+	struct keypair *key;
+	struct buffer cert;
+	struct buffer sealed;
+	struct generation_row row;  /* to be inserted */
+};
+
+/* Starts, or starts again. Ends in issuing->finished(). */
+void issue_make(struct issuing *issuing);
+
+void issuing_free(struct issuing *issuing);
+
+/* issue.c: answers everybody and frees. */
+void issue_finished(struct issuing *issuing, int r, const struct error *err);
+
+#endif

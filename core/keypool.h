@@ -1,0 +1,24 @@
+/* Ready RSA keys, made ahead by a low-priority thread: a read must not wait two seconds for one. EC keys are made on the spot. */
+#ifndef CORE_KEYPOOL_H
+#define CORE_KEYPOOL_H
+
+#include "keypair.h"
+
+struct keypool;
+
+/* Somebody who waits for a key; embed it. ready() runs once, on the keypool's thread or the caller's: it owns the key, or gets
+ * NULL and the error. */
+struct keypool_waiter {
+	struct keypool_waiter *next;
+	void (*ready)(struct keypool_waiter *waiter, struct keypair *key, const struct error *err);
+};
+
+int keypool_new(struct keypool **ret, struct error *err);
+void keypool_free(struct keypool *keypool); /* nobody may be waiting */
+
+/* Starts to keep keys of that type in stock. Cheap when it does already. */
+void keypool_want(struct keypool *keypool, enum key_type type);
+
+void keypool_take(struct keypool *keypool, enum key_type type, struct keypool_waiter *waiter);
+
+#endif

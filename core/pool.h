@@ -1,0 +1,24 @@
+/* A few threads that do what takes long: make keys, sign, judge uploads. First come, first served. */
+#ifndef CORE_POOL_H
+#define CORE_POOL_H
+
+#include "certfs/error.h"
+
+struct pool;
+
+/* A piece of work; embed it. run() owns it from the moment it is called. */
+struct task {
+	struct task *next;
+	void (*run)(struct task *task);
+};
+
+/* threads: how many; 0: one for each processor, at least 2 and at most 8. */
+int pool_new(int threads, struct pool **ret, struct error *err);
+
+/* Runs everything that was submitted, then ends the threads. */
+void pool_free(struct pool *pool);
+
+/* Any thread. */
+void pool_submit(struct pool *pool, struct task *task);
+
+#endif

@@ -1,0 +1,177 @@
+/* Changes of projects. */
+#include <string.h>
+
+#include "clock.h"
+#include "manage.h"
+#include "name.h"
+#include "rejected.h"
+#include "verb.h"
+
+void owner_apply(struct owner *owner, const struct owner_change *change)
+{
+	if (change->set_uid)
+		owner->uid = change->uid;
+	if (change->set_gid)
+		owner->gid = change->gid;
+	if (change->set_mode)
+		owner->mode = change->mode & 07777;
+}
+
+struct owner owner_new(const struct caller *caller, mode_t mode)
+{
+	unixtime now = clock_now();
+
+	return (struct owner){
+		.uid = caller->uid,
+		.gid = caller->gid,
+		.mode = mode & 07777,
+		.created_at = now,
+		.changed_at = now,
+	};
+}
+
+struct project_verb {
+	struct verb verb;
+	struct project_row row;
+	struct owner_change change;
+	struct buffer policy;
+};
+
+/* ---- mkdir ---- */
+
+static int project_create_apply(struct job *job, struct store *store, struct error *err)
+{
+	struct project_verb *v = (struct project_verb *)job;
+	int64_t count;
+	int r = project_count(store, &count, err);
+
+	if (r < 0)
+		return r;
+	if (count >= v->verb.core->config.limit_projects)
+		return error_set(err, ENOSPC, "there are %lld projects already: raise limits.projects",
+				 (long long)count);
+	r = project_insert(store, &v->row, policy_default_text(), err);
+	if (r == -EEXIST)
+		return error_set(err, EEXIST, "there is a project %s already", v->row.name);
+	job->result = v->row.id;
+	return r;
+}
+
+void core_project_create(struct core *core, const struct caller *caller, const char *name, mode_t mode,
+			 core_done done, void *context)
+{
+	struct project_verb *v = verb_new(sizeof(*v), core, caller, done, context);
+	struct error err = {0};
+	int r;
+
+	if (!v)
+		return;
+	r = name_check(name, &err);
+	if (r < 0) {
+		verb_answer(&v->verb, r, &err);
+		return;
+	}
+	strcpy(v->row.name, name);
+	v->row.owner = owner_new(caller, mode);
+	v->row.apps_changed_at = v->row.owner.created_at;
+	verb_submit(&v->verb, project_create_apply);
+}
+
+/* ---- rmdir ---- */
+
+static int project_remove_apply(struct job *job, struct store *store, struct error *err)
+{
+	struct project_verb *v = (struct project_verb *)job;
+	struct project_row row;
+	int r = project_by_id(store, v->row.id, &row, err);
+
+	if (r < 0)
+		return r;
+	if (row.apps > 0)
+		return error_set(err, ENOTEMPTY, "project %s has %lld app instances: remove them first", row.name,
+				 (long long)row.apps);
+	job->touched_project = row.id;
+	return project_delete(store, row.id, err);
+}
+
+void core_project_remove(struct core *core, const struct caller *caller, rowid id, core_done done, void *context)
+{
+	struct project_verb *v = verb_new(sizeof(*v), core, caller, done, context);
+
+	if (!v)
+		return;
+	v->row.id = id;
+	verb_submit(&v->verb, project_remove_apply);
+}
+
+/* ---- chmod, chown ---- */
+
+static int project_own_apply(struct job *job, struct store *store, struct error *err)
+{
+	struct project_verb *v = (struct project_verb *)job;
+	struct project_row row;
+	int r = project_by_id(store, v->row.id, &row, err);
+
+	if (r < 0)
+		return r;
+	owner_apply(&row.owner, &v->change);
+	job->touched_project = row.id;
+	return project_set_owner(store, row.id, &row.owner, err);
+}
+
+void core_project_own(struct core *core, const struct caller *caller, rowid id, const struct owner_change *change,
+		      core_done done, void *context)
+{
+	struct project_verb *v = verb_new(sizeof(*v), core, caller, done, context);
+
+	if (!v)
+		return;
+	v->row.id = id;
+	v->change = *change;
+	verb_submit(&v->verb, project_own_apply);
+}
+
+/* ---- policy ---- */
+
+static int project_policy_apply(struct job *job, struct store *store, struct error *err)
+{
+	struct project_verb *v = (struct project_verb *)job;
+
+	job->touched_project = v->row.id;
+	return project_set_policy(store, v->row.id, buffer_span(&v->policy), err);
+}
+
+static void project_policy_clear(struct verb *verb)
+{
+	buffer_clear(&((struct project_verb *)verb)->policy);
+}
+
+static void project_policy_committed(struct verb *verb)
+{
+	rejected_set(verb->core->rejected, ((struct project_verb *)verb)->row.id, REJECTED_POLICY, NULL);
+}
+
+void core_project_policy(struct core *core, const struct caller *caller, rowid id, struct span text, core_done done,
+			 void *context)
+{
+	struct project_verb *v = verb_new(sizeof(*v), core, caller, done, context);
+	struct error err = {0};
+	struct policy policy;
+	int r;
+
+	if (!v)
+		return;
+	v->row.id = id;
+	v->verb.clear = project_policy_clear;
+	v->verb.committed = project_policy_committed;
+	buffer_add_span(&v->policy, text);
+	r = policy_parse(text, &policy, &err);
+	if (r == 0 && buffer_status(&v->policy) < 0)
+		r = error_set(&err, ENOMEM, "out of memory");
+	if (r < 0) {
+		rejected_set(core->rejected, id, REJECTED_POLICY, err.text);
+		verb_answer(&v->verb, r, &err);
+		return;
+	}
+	verb_submit(&v->verb, project_policy_apply);
+}

@@ -1,0 +1,68 @@
+#include "rejected.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { ENTRIES = 1024 };
+
+struct rejected {
+	pthread_mutex_t lock;
+	struct entry {
+		rowid project;
+		enum rejected_file file;
+		char text[512];
+	} entry[ENTRIES]; /* protected by lock; project 0 is free; a ring, but for what is there already */
+	size_t next;
+};
+
+struct rejected *rejected_new(void)
+{
+	struct rejected *rejected = calloc(1, sizeof(*rejected));
+
+	if (rejected)
+		pthread_mutex_init(&rejected->lock, NULL);
+	return rejected;
+}
+
+void rejected_free(struct rejected *rejected)
+{
+	if (rejected)
+		pthread_mutex_destroy(&rejected->lock);
+	free(rejected);
+}
+
+static struct entry *rejected_find(struct rejected *rejected, rowid project, enum rejected_file file)
+{
+	for (size_t i = 0; i < ENTRIES; i++)
+		if (rejected->entry[i].project == project && rejected->entry[i].file == file)
+			return &rejected->entry[i];
+	return NULL;
+}
+
+void rejected_set(struct rejected *rejected, rowid project, enum rejected_file file, const char *text)
+{
+	struct entry *entry;
+
+	pthread_mutex_lock(&rejected->lock);
+	entry = rejected_find(rejected, project, file);
+	if (!entry && text)
+		entry = &rejected->entry[rejected->next++ % ENTRIES];
+	if (entry) {
+		entry->project = text ? project : 0;
+		entry->file = file;
+		snprintf(entry->text, sizeof(entry->text), "%s", text ? text : "");
+	}
+	pthread_mutex_unlock(&rejected->lock);
+}
+
+bool rejected_get(struct rejected *rejected, rowid project, enum rejected_file file, char *ret, size_t size)
+{
+	const struct entry *entry;
+
+	pthread_mutex_lock(&rejected->lock);
+	entry = rejected_find(rejected, project, file);
+	snprintf(ret, size, "%s", entry ? entry->text : "");
+	pthread_mutex_unlock(&rejected->lock);
+	return entry != NULL;
+}

@@ -1,0 +1,177 @@
+/* status, info and triggers of an app instance. */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "render_internal.h"
+
+enum { MESSAGE_SIZE = 640 };
+
+/* ---- state and notices ---- */
+
+/* What is, and what to do, for each state. */
+static void app_message(const struct view *view, enum state state, char ret[MESSAGE_SIZE])
+{
+	static const char *const messages[STATE_COUNT] = {
+		[STATE_COMPROMISED] = "The certificate hangs on a compromised signing CA. Upload another signing CA, then "
+				      "touch the project's force_update.",
+		[STATE_EXPIRED] = "The device CA certificate has expired. Read device_ca.pem again or touch renew, then "
+				  "deliver it to the gateway.",
+		[STATE_REVOKED] = "The app instance was revoked. Touch purge to give it a new key and certificate.",
+		[STATE_UPDATE_REQUIRED] = "The certificate was issued under an earlier signing CA or was purged. Touch renew "
+					  "and deliver the new one.",
+		[STATE_EXPIRING] = "The device CA certificate expires soon. Touch renew, or read it, and deliver the new one.",
+		[STATE_VALID] = "The certificate is valid. Nothing to do.",
+		[STATE_NOT_ISSUED] = "No certificate yet. Read device_ca.pem and it is issued.",
+	};
+	struct error refusal;
+
+	snprintf(ret, MESSAGE_SIZE, "%s", messages[state]);
+	if (state != STATE_VALID && view_reading(view, &refusal) == VIEW_REFUSES)
+		snprintf(ret, MESSAGE_SIZE, "A read is refused: %s", refusal.text);
+}
+
+/* The causes that are the app instance's own. The signing CA's come from signing_ca_notices. */
+static const struct {
+	enum state state;
+	const char *cause, *action;
+} app_causes[] = {
+	{STATE_EXPIRED, "DEVICE_CA_EXPIRED", "UPDATEREQUIRED"},
+	{STATE_EXPIRING, "DEVICE_CA_EXPIRING", "UPDATEREQUIRED"},
+	{STATE_REVOKED, "DEVICE_CA_REVOKED", "UPDATEWITHPURGE"},
+	{STATE_UPDATE_REQUIRED, "DEVICE_CA_UPDATE_REQUIRED", "UPDATEREQUIRED"},
+	{STATE_COMPROMISED, "DEVICE_CA_COMPROMISED", "UPDATEWITHPURGE"},
+};
+
+/* A certificate that ends with its signing CA can't be renewed to any use: then only the signing CA's notice stands. */
+static bool ends_with_signing_ca(const struct view *view, enum state state)
+{
+	const struct situation situation = view_situation(view);
+
+	return state == STATE_EXPIRING && view->project->signing_ca && !device_ca_gains(&situation);
+}
+
+static size_t app_notices(const struct view *view, enum state state, const char *message, struct notice *ret)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < sizeof(app_causes) / sizeof(app_causes[0]); i++) {
+		if (app_causes[i].state != state || ends_with_signing_ca(view, state))
+			continue;
+		ret[n] = (struct notice){app_causes[i].cause, state_severity(state), "EDGE_APP_INSTANCE",
+					 app_causes[i].action, ""};
+		snprintf(ret[n++].message, sizeof(ret[0].message), "%s", message);
+	}
+	return n + signing_ca_notices(view, ret + n);
+}
+
+/* ---- status ---- */
+
+static int app_status(const struct view *view, struct document *document, struct error *err)
+{
+	struct notice notices[1 + SIGNING_CA_NOTICES];
+	const struct generation_row *g = &view->generation;
+	const struct situation situation = view_situation(view);
+	const enum state state = device_ca_state(&situation);
+	struct trigger_row purge;
+	char message[MESSAGE_SIZE];
+	int r = trigger_get(document->store, "app", view->app->row.id, "purge", &purge, err);
+
+	if (r < 0)
+		return r;
+	app_message(view, state, message);
+	document_word(document, "state", state_name(state));
+	document_word(document, "severity", state_severity(state));
+	document_text(document, "message", message);
+	document_number(document, "generation", g->number);
+	document_time(document, "valid_till", g->not_after);
+	if (g->id) {
+		document_number(document, "days_left", days_until(g->not_after, view->now));
+		document_fingerprint(document, "signing_ca", view->signer->row.fingerprint);
+	}
+	document_number(document, "purge_counter", purge.counter);
+	document_notices(document, notices, app_notices(view, state, message, notices));
+	return 0;
+}
+
+int render_app_status(const struct view *view, struct buffer *out, struct error *err)
+{
+	return render_document(view, DOCUMENT_TEXT, app_status, out, err);
+}
+
+int render_app_status_json(const struct view *view, struct buffer *out, struct error *err)
+{
+	return render_document(view, DOCUMENT_JSON, app_status, out, err);
+}
+
+/* ---- info ---- */
+
+static int app_info(const struct view *view, struct document *document, struct error *err)
+{
+	_cleanup_buffer_ struct buffer cert = {0};
+	int r;
+
+	if (!view->generation.id) {
+		document_word(document, "state", state_name(STATE_NOT_ISSUED));
+		document_text(document, "message", "No certificate yet. Read device_ca.pem and it is issued.");
+		return 0;
+	}
+	r = generation_cert(document->store, view->generation.id, &cert, err);
+	if (r == 0)
+		r = document_certificate(document, buffer_span(&cert), err);
+	document_number(document, "generation", view->generation.number);
+	return r;
+}
+
+int render_app_info(const struct view *view, struct buffer *out, struct error *err)
+{
+	return render_document(view, DOCUMENT_TEXT, app_info, out, err);
+}
+
+int render_app_info_json(const struct view *view, struct buffer *out, struct error *err)
+{
+	return render_document(view, DOCUMENT_JSON, app_info, out, err);
+}
+
+/* ---- triggers ---- */
+
+static int app_trigger(const struct view *view, const char *name, const char *effect, struct buffer *out,
+		       struct error *err)
+{
+	const struct situation situation = view_situation(view);
+	struct document document;
+	struct trigger_row row;
+	struct error refusal;
+	struct store *store;
+	char would[MESSAGE_SIZE];
+	int r = core_reader(view->core, &store, err);
+
+	if (r == 0)
+		r = trigger_get(store, "app", view->app->row.id, name, &row, err);
+	if (r < 0)
+		return r;
+	if (device_ca_issuable(&situation, &refusal) < 0)
+		snprintf(would, sizeof(would), "be refused: %s", refusal.text);
+	else
+		snprintf(would, sizeof(would), "issue generation %" PRId64 " (1 certificate), %s",
+			 view->app->row.last_number + 1, effect);
+	document_begin(&document, DOCUMENT_TEXT, store, out, err);
+	document_number(&document, "counter", row.counter);
+	document_time(&document, "last", row.last);
+	document_text(&document, "reason", row.reason);
+	document_word(&document, "state", row.state);
+	document_text(&document, "would", would);
+	return document_end(&document);
+}
+
+int render_renew(const struct view *view, struct buffer *out, struct error *err)
+{
+	const bool keeps = view->generation.id && !view->project->policy.rotate_key;
+
+	return app_trigger(view, "renew", keeps ? "keep the key, revoke nothing" : "with a new key, revoke nothing", out,
+			   err);
+}
+
+int render_purge(const struct view *view, struct buffer *out, struct error *err)
+{
+	return app_trigger(view, "purge", "with a new key; the current certificate becomes stale at once", out, err);
+}

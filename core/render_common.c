@@ -1,0 +1,140 @@
+#include <stdio.h>
+
+#include "clock.h"
+#include "digest.h"
+#include "render_internal.h"
+
+enum { DAY = 86400 };
+
+int render_document(const struct view *view, enum document_form form, document_fn fill, struct buffer *out,
+		    struct error *err)
+{
+	struct document document;
+	struct store *store;
+	int r = core_reader(view->core, &store, err);
+
+	if (r < 0)
+		return r;
+	document_begin(&document, form, store, out, err);
+	r = fill(view, &document, err);
+	return r == 0 ? document_end(&document) : r;
+}
+
+int render_nothing(const struct view *view, struct buffer *out, struct error *err)
+{
+	(void)view;
+	(void)out;
+	(void)err;
+	return 0;
+}
+
+void document_fingerprint(struct document *document, const char *key, const uint8_t fingerprint[FINGERPRINT_SIZE])
+{
+	char text[FINGERPRINT_SIZE * 3];
+
+	colon_hex((struct span){fingerprint, FINGERPRINT_SIZE}, text, sizeof(text));
+	document_text(document, key, text);
+}
+
+int document_certificate(struct document *document, struct span cert, struct error *err)
+{
+	struct certificate_info info;
+	int r = x509_info(cert, &info, err);
+
+	if (r < 0)
+		return r;
+	document_text(document, "subject", info.subject);
+	document_text(document, "issuer", info.issuer);
+	document_text(document, "serial_number", info.serial_number);
+	document_time(document, "valid_from", info.valid_from);
+	document_time(document, "valid_till", info.valid_till);
+	document_word(document, "signature_algorithm", info.signature_algorithm);
+	document_word(document, "public_key_algorithm", info.public_key_algorithm);
+	document_word(document, "basic_constraints", info.basic_constraints);
+	document_word(document, "key_usage", info.key_usage);
+	document_text(document, "subject_key_id", info.subject_key_id);
+	document_text(document, "authority_key_id", info.authority_key_id);
+	document_text(document, "sha256_fingerprint", info.sha256_fingerprint);
+	return 0;
+}
+
+int64_t days_until(unixtime then, unixtime now)
+{
+	int64_t seconds = then - now;
+
+	return seconds >= 0 ? seconds / DAY : -((-seconds + DAY - 1) / DAY);
+}
+
+const char *state_severity(enum state state)
+{
+	static const char *const severities[STATE_COUNT] = {
+		[STATE_COMPROMISED] = "ERROR",     [STATE_EXPIRED] = "ERROR", [STATE_REVOKED] = "ERROR",
+		[STATE_UPDATE_REQUIRED] = "WARN",  [STATE_EXPIRING] = "WARN", [STATE_VALID] = "NOTICE",
+		[STATE_NOT_ISSUED] = "NOTICE",     [STATE_NO_SIGNING_CA] = "ERROR",
+	};
+
+	return severities[state];
+}
+
+/* ---- notices of the signing CA ---- */
+
+static void notice_signing_ca_missing(struct notice *notice)
+{
+	*notice = (struct notice){"SIGNING_CA_MISSING", "ERROR", "PROJECT", "UPDATEREQUIRED", ""};
+	snprintf(notice->message, sizeof(notice->message),
+		 "The project has no signing CA. Write signing_ca/cert.pem and signing_ca/key.pem.");
+}
+
+static void notice_compromised(const struct signing_ca *ca, struct notice *notice)
+{
+	*notice = (struct notice){"SIGNING_CA_COMPROMISED", "ERROR", "PROJECT", "UPDATEWITHPURGE", ""};
+	snprintf(notice->message, sizeof(notice->message),
+		 "The signing CA is marked compromised (%s). Upload another one to signing_ca/, then touch force_update.",
+		 ca->row.compromised_reason);
+}
+
+static void notice_ended(const struct signing_ca *ca, struct notice *notice)
+{
+	char end[32];
+
+	clock_format(ca->row.not_after, end);
+	*notice = (struct notice){"INTER_CA_EXPIRED", "ERROR", "PROJECT", "UPDATEREQUIRED", ""};
+	snprintf(notice->message, sizeof(notice->message),
+		 "The CA certificate has expired. It ended at %s: upload another one to signing_ca/.", end);
+}
+
+static void notice_ending(const struct signing_ca *ca, unixtime now, struct notice *notice)
+{
+	*notice = (struct notice){"INTER_CA_EXPIRING", "WARN", "PROJECT", "UPDATEREQUIRED", ""};
+	snprintf(notice->message, sizeof(notice->message),
+		 "The signing CA ends in %lld days. Upload a successor to signing_ca/; certificates under it end with it.",
+		 (long long)days_until(ca->row.not_after, now));
+}
+
+static void notice_no_root(struct notice *notice)
+{
+	*notice = (struct notice){"ROOT_MISSING", "NOTICE", "PROJECT", "NONE", ""};
+	snprintf(notice->message, sizeof(notice->message),
+		 "The uploaded chain has no self-signed top. Downstream devices that trust only the root need it: write "
+		 "signing_ca/cert.pem again with the root.");
+}
+
+size_t signing_ca_notices(const struct view *view, struct notice *ret)
+{
+	const struct signing_ca *ca = view->project->signing_ca;
+	size_t n = 0;
+
+	if (!ca) {
+		notice_signing_ca_missing(&ret[n++]);
+		return n;
+	}
+	if (ca->row.compromised_at)
+		notice_compromised(ca, &ret[n++]);
+	if (view->now >= ca->row.not_after)
+		notice_ended(ca, &ret[n++]);
+	else if (view->now >= ca->row.not_after - (unixtime)view->project->policy.warn_days * DAY)
+		notice_ending(ca, view->now, &ret[n++]);
+	if (!ca->chain.has_root)
+		notice_no_root(&ret[n++]);
+	return n;
+}

@@ -1,0 +1,124 @@
+/* The top of the mount: what it is, and how the fleet is. */
+#include "counts.h"
+#include "idlist.h"
+#include "render_internal.h"
+
+enum { DAY = 86400 };
+
+static const char readme[] =
+	"This is certfs: the device CA certificates of Azure IoT Edge gateways, as files.\n"
+	"\n"
+	"  projects/            mkdir projects/NAME makes a project; rmdir removes an empty one\n"
+	"  projects/P/signing_ca/\n"
+	"                       cp your signing CA there: cert.pem (with its chain), key.pem, and password if the\n"
+	"                       key is encrypted, in any order. status says what is missing or was refused.\n"
+	"  projects/P/apps/     mkdir apps/NAME makes an app instance (one gateway)\n"
+	"  projects/P/apps/A/   device_ca.pem   read it and the certificate is issued, or the current one returned\n"
+	"                       device_ca.key   its private key        bundle.pem   both, and the chain\n"
+	"                       trust_bundle.pem, config.toml          what the gateway needs besides\n"
+	"                       status          what is, and what to do (status.json for programs)\n"
+	"                       renew, purge    touch: a new certificate; a new key, and the old one stale\n"
+	"  projects/P/policy    key type, validity, renewal, names: edit it\n"
+	"\n"
+	"A first certificate:\n"
+	"\n"
+	"  mkdir projects/plant-7\n"
+	"  cp intermediate-with-chain.pem projects/plant-7/signing_ca/cert.pem\n"
+	"  cp intermediate.key projects/plant-7/signing_ca/key.pem\n"
+	"  mkdir projects/plant-7/apps/gw-01\n"
+	"  cat projects/plant-7/apps/gw-01/device_ca.pem\n"
+	"\n"
+	"If something fails, errno says what (\"Key was rejected by service\"), and the nearest status says why.\n"
+	"More: man certfs\n";
+
+int render_readme(const struct view *view, struct buffer *out, struct error *err)
+{
+	(void)view;
+	buffer_add_text(out, readme);
+	return buffer_status(out) < 0 ? error_set(err, ENOMEM, "out of memory") : 0;
+}
+
+/* ---- status ---- */
+
+struct fleet {
+	const struct view *view;
+	struct store *store;
+	struct app_counts counts;
+	int64_t projects;
+	struct buffer *worries; /* one line for each project that needs someone; NULL: not wanted */
+	struct error *err;
+};
+
+static int fleet_project(struct fleet *fleet, const struct project *project)
+{
+	struct app_counts counts;
+	struct error why;
+	int r = app_count_states(fleet->store, &project->row, fleet->view->now,
+				 (int64_t)project->policy.renew_before_days * DAY, &counts, fleet->err);
+	enum state worst;
+
+	if (r < 0)
+		return r;
+	counts_add(&fleet->counts, &counts);
+	fleet->projects++;
+	worst = counts_worst(&counts);
+	if (!fleet->worries)
+		return 0;
+	if (signing_ca_usable(project->signing_ca, fleet->view->now, &why) < 0)
+		buffer_printf(fleet->worries, "# %s: %s\n", project->row.name, why.text);
+	else if (worst < STATE_VALID)
+		buffer_printf(fleet->worries, "# %s: %s, see projects/%s/status\n", project->row.name,
+			      state_name(worst), project->row.name);
+	return 0;
+}
+
+static int fleet_collect(void *context, rowid id, const char *name)
+{
+	(void)name;
+	return idlist_add(context, id);
+}
+
+static int fleet_add(struct fleet *fleet, rowid id)
+{
+	struct project *project;
+	int r = core_project(fleet->view->core, id, &project, fleet->err);
+
+	if (r < 0)
+		return r == -ENOENT ? 0 : r; /* removed meanwhile */
+	r = fleet_project(fleet, project);
+	object_unref(&project->object);
+	return r;
+}
+
+static int fleet_status(const struct view *view, struct document *document, struct error *err)
+{
+	_cleanup_buffer_ struct buffer worries = {0};
+	_cleanup_idlist_ struct idlist projects = {0};
+	struct fleet fleet = {
+		.view = view,
+		.store = document->store,
+		.worries = document->form == DOCUMENT_TEXT ? &worries : NULL,
+		.err = err,
+	};
+	int r = project_each(document->store, 0, fleet_collect, &projects, err);
+
+	for (size_t i = 0; r == 0 && i < projects.count; i++)
+		r = fleet_add(&fleet, projects.id[i]);
+	if (r < 0)
+		return r;
+	document_word(document, "state", fleet.projects ? state_name(counts_worst(&fleet.counts)) : "NOT_ISSUED");
+	document_number(document, "projects", fleet.projects);
+	counts_document(document, &fleet.counts);
+	buffer_add_span(document->out, buffer_span(&worries));
+	return buffer_status(&worries) < 0 ? error_set(err, ENOMEM, "out of memory") : 0;
+}
+
+int render_fleet_status(const struct view *view, struct buffer *out, struct error *err)
+{
+	return render_document(view, DOCUMENT_TEXT, fleet_status, out, err);
+}
+
+int render_fleet_status_json(const struct view *view, struct buffer *out, struct error *err)
+{
+	return render_document(view, DOCUMENT_JSON, fleet_status, out, err);
+}

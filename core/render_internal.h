@@ -1,0 +1,29 @@
+/* What the renderers of status and info share. */
+#ifndef CORE_RENDER_INTERNAL_H
+#define CORE_RENDER_INTERNAL_H
+
+#include "certfs/render.h"
+#include "core_internal.h"
+#include "document.h"
+
+/* Both forms of a file are one function. */
+typedef int (*document_fn)(const struct view *view, struct document *document, struct error *err);
+int render_document(const struct view *view, enum document_form form, document_fn fill, struct buffer *out,
+		    struct error *err);
+
+/* The fields of `info` for a DER certificate. */
+int document_certificate(struct document *document, struct span cert, struct error *err);
+
+void document_fingerprint(struct document *document, const char *key, const uint8_t fingerprint[FINGERPRINT_SIZE]);
+
+/* Whole days until then, rounded down; negative once it has passed. */
+int64_t days_until(unixtime then, unixtime now);
+
+/* How urgent a state is: NOTICE, WARN or ERROR. */
+const char *state_severity(enum state state);
+
+/* The notices that a signing CA gives to its project and to every app instance below it: at most SIGNING_CA_NOTICES. */
+enum { SIGNING_CA_NOTICES = 4 };
+size_t signing_ca_notices(const struct view *view, struct notice *ret);
+
+#endif

@@ -1,0 +1,193 @@
+/* status and policy of a project; info, status and certificate of its signing CA. */
+#include <stdio.h>
+#include <string.h>
+
+#include "counts.h"
+#include "rejected.h"
+#include "render_internal.h"
+#include "upload.h"
+
+enum { DAY = 86400 };
+
+int render_policy(const struct view *view, struct buffer *out, struct error *err)
+{
+	buffer_add_span(out, buffer_span(&view->project->policy_text));
+	return buffer_status(out) < 0 ? error_set(err, ENOMEM, "out of memory") : 0;
+}
+
+/* ---- status of the project ---- */
+
+/* The signing CA's own state comes first, then the worst of the app instances. */
+static enum state project_state(const struct view *view, const struct app_counts *counts)
+{
+	const struct signing_ca *ca = view->project->signing_ca;
+
+	if (!ca)
+		return STATE_NO_SIGNING_CA;
+	if (ca->row.compromised_at)
+		return STATE_COMPROMISED;
+	if (view->now >= ca->row.not_after)
+		return STATE_EXPIRED;
+	return counts_worst(counts);
+}
+
+static void project_message(enum state state, const struct app_counts *counts, char *ret, size_t size)
+{
+	static const char *const messages[STATE_COUNT] = {
+		[STATE_COMPROMISED] = "The signing CA, or the one of some certificates, is compromised. Upload another one, "
+				      "then touch force_update.",
+		[STATE_EXPIRED] = "The CA certificate has expired.",
+		[STATE_REVOKED] = "There are revoked app instances. Touch their purge to lift that.",
+		[STATE_UPDATE_REQUIRED] = "There are certificates to be replaced. Touch renew of the app instances concerned.",
+		[STATE_EXPIRING] = "There are certificates that expire soon. Touch renew, or read them, and deliver them.",
+		[STATE_VALID] = "Everything is valid. Nothing to do.",
+		[STATE_NOT_ISSUED] = "Ready to issue: read the device_ca.pem of an app instance.",
+		[STATE_NO_SIGNING_CA] = "The project has no signing CA. Write signing_ca/cert.pem and signing_ca/key.pem.",
+	};
+
+	snprintf(ret, size, "%s", messages[state]);
+	if (state == STATE_EXPIRED && counts->expired > 0)
+		snprintf(ret, size, "The CA certificate has expired. %lld app instances have an expired certificate.",
+			 (long long)counts->expired);
+}
+
+static size_t project_notices(const struct view *view, struct notice *ret)
+{
+	size_t n = signing_ca_notices(view, ret);
+	char text[512];
+
+	if (!rejected_get(view->core->rejected, view->project->row.id, REJECTED_POLICY, text, sizeof(text)))
+		return n;
+	ret[n] = (struct notice){"POLICY_REJECTED", "WARN", "PROJECT", "NONE", ""};
+	snprintf(ret[n++].message, sizeof(ret[0].message), "The last write of policy was refused: %.460s", text);
+	return n;
+}
+
+static int project_status(const struct view *view, struct document *document, struct error *err)
+{
+	struct notice notices[1 + SIGNING_CA_NOTICES];
+	const struct signing_ca *ca = view->project->signing_ca;
+	struct app_counts counts;
+	enum state state;
+	char message[256];
+	int r = app_count_states(document->store, &view->project->row, view->now,
+				 (int64_t)view->project->policy.renew_before_days * DAY, &counts, err);
+
+	if (r < 0)
+		return r;
+	state = project_state(view, &counts);
+	project_message(state, &counts, message, sizeof(message));
+	document_word(document, "state", state_name(state));
+	document_word(document, "severity", state_severity(state));
+	document_text(document, "message", message);
+	if (ca) {
+		document_fingerprint(document, "signing_ca", ca->row.fingerprint);
+		document_time(document, "valid_till", ca->row.not_after);
+		document_number(document, "days_left", days_until(ca->row.not_after, view->now));
+	}
+	counts_document(document, &counts);
+	document_notices(document, notices, project_notices(view, notices));
+	return 0;
+}
+
+int render_project_status(const struct view *view, struct buffer *out, struct error *err)
+{
+	return render_document(view, DOCUMENT_TEXT, project_status, out, err);
+}
+
+int render_project_status_json(const struct view *view, struct buffer *out, struct error *err)
+{
+	return render_document(view, DOCUMENT_JSON, project_status, out, err);
+}
+
+/* ---- the signing CA ---- */
+
+int render_signing_ca_cert(const struct view *view, struct buffer *out, struct error *err)
+{
+	if (!view->project->signing_ca)
+		return signing_ca_usable(NULL, view->now, err);
+	buffer_add_span(out, buffer_span(&view->project->signing_ca->chain.pem));
+	return buffer_status(out) < 0 ? error_set(err, ENOMEM, "out of memory") : 0;
+}
+
+static int signing_ca_info(const struct view *view, struct document *document, struct error *err)
+{
+	const struct signing_ca *ca = view->project->signing_ca;
+
+	if (ca)
+		return document_certificate(document, buffer_span(&ca->chain.certs[0]), err);
+	document_word(document, "state", "NONE");
+	document_text(document, "message",
+		      "The project has no signing CA. Write signing_ca/cert.pem and signing_ca/key.pem.");
+	return 0;
+}
+
+int render_signing_ca_info(const struct view *view, struct buffer *out, struct error *err)
+{
+	return render_document(view, DOCUMENT_TEXT, signing_ca_info, out, err);
+}
+
+int render_signing_ca_info_json(const struct view *view, struct buffer *out, struct error *err)
+{
+	return render_document(view, DOCUMENT_JSON, signing_ca_info, out, err);
+}
+
+static const char *signing_ca_state(const struct view *view)
+{
+	const struct signing_ca *ca = view->project->signing_ca;
+
+	if (!ca)
+		return "NONE";
+	if (ca->row.compromised_at)
+		return "COMPROMISED";
+	if (view->now >= ca->row.not_after)
+		return "EXPIRED";
+	return view->now >= ca->row.not_after - (unixtime)view->project->policy.warn_days * DAY ? "EXPIRING" :
+												     "ACTIVE";
+}
+
+static void document_parts(struct document *document, const char *key, const bool parts[UPLOAD_PART_COUNT])
+{
+	static const char *const names[UPLOAD_PART_COUNT] = {"cert.pem", "key.pem", "password"};
+	const char *words[UPLOAD_PART_COUNT];
+	size_t count = 0;
+
+	for (int i = 0; i < UPLOAD_PART_COUNT; i++)
+		if (parts[i])
+			words[count++] = names[i];
+	document_words(document, key, words, count);
+}
+
+static int signing_ca_status(const struct view *view, struct document *document, struct error *err)
+{
+	const rowid project = view->project->row.id;
+	bool staged[UPLOAD_PART_COUNT], missing[UPLOAD_PART_COUNT];
+	struct notice notices[SIGNING_CA_NOTICES];
+	char rejected[512];
+
+	(void)err;
+	upload_waiting(view->core->upload, project, staged, missing);
+	(void)rejected_get(view->core->rejected, project, REJECTED_SIGNING_CA, rejected, sizeof(rejected));
+	if (view->project->signing_ca && !staged[UPLOAD_CERT] && !staged[UPLOAD_KEY])
+		memset(missing, 0, sizeof(missing)); /* nothing is under way */
+	document_word(document, "state", signing_ca_state(view));
+	document_parts(document, "staged", staged);
+	document_parts(document, "missing", missing);
+	document_text(document, "rejected", rejected);
+	if (view->project->signing_ca) {
+		document_fingerprint(document, "signing_ca", view->project->signing_ca->row.fingerprint);
+		document_time(document, "valid_till", view->project->signing_ca->row.not_after);
+	}
+	document_notices(document, notices, signing_ca_notices(view, notices));
+	return 0;
+}
+
+int render_signing_ca_status(const struct view *view, struct buffer *out, struct error *err)
+{
+	return render_document(view, DOCUMENT_TEXT, signing_ca_status, out, err);
+}
+
+int render_signing_ca_status_json(const struct view *view, struct buffer *out, struct error *err)
+{
+	return render_document(view, DOCUMENT_JSON, signing_ca_status, out, err);
+}

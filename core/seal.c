@@ -1,0 +1,382 @@
+#include "seal.h"
+
+#include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
+#include <openssl/core_names.h>
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/kdf.h>
+#include <openssl/params.h>
+#include <openssl/rand.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "cleanup.h"
+
+enum { VERSION = 1, NONCE_SIZE = 12, TAG_SIZE = 16, TERM_SIZE = 4, HEADER_SIZE = 1 + TERM_SIZE + NONCE_SIZE };
+enum { TERMS_MAX = 16 };
+
+struct term {
+	uint32_t number;
+	struct buffer data_key; /* secret */
+};
+
+struct seal {
+	struct buffer master; /* secret */
+	EVP_CIPHER *cipher;
+	EVP_KDF *kdf;
+	pthread_rwlock_t lock;
+	struct term term[TERMS_MAX]; /* protected by lock, as count; only ever added to */
+	size_t count;
+};
+
+/* ---- the master key file ---- */
+
+static int master_check(int fd, const char *path, struct error *err)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return error_set(err, errno, "master key %s: %s", path, strerror(errno));
+	if (st.st_uid != geteuid() && st.st_uid != 0)
+		return error_set(err, EACCES, "master key %s: it belongs to another user: chown it to root", path);
+	if (st.st_mode & 077)
+		return error_set(err, EACCES, "master key %s: others may read it: chmod 0600 %s", path, path);
+	if (st.st_size != MASTER_KEY_SIZE)
+		return error_set(err, EKEYREJECTED, "master key %s: it has %lld bytes, not %d: restore the right file", path,
+				 (long long)st.st_size, MASTER_KEY_SIZE);
+	return 0;
+}
+
+int seal_master_read(const char *path, struct buffer *ret, struct error *err)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	int r;
+
+	if (fd < 0)
+		return error_set(err, errno, "master key %s: %s: without it the store's keys can't be read", path,
+				 strerror(errno));
+	r = master_check(fd, path, err);
+	if (r == 0)
+		r = buffer_resize(ret, MASTER_KEY_SIZE) < 0 ? error_set(err, ENOMEM, "out of memory") : 0;
+	if (r == 0 && read(fd, ret->data, MASTER_KEY_SIZE) != MASTER_KEY_SIZE)
+		r = error_set(err, EIO, "master key %s: it can't be read", path);
+	return r;
+}
+
+static int sync_directory(const char *path, struct error *err)
+{
+	_cleanup_close_ int fd = -1;
+	char copy[PATH_MAX];
+
+	snprintf(copy, sizeof(copy), "%s", path);
+	fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 || fsync(fd) < 0)
+		return error_set(err, errno, "the directory of %s: %s", path, strerror(errno));
+	return 0;
+}
+
+static int master_write(const char *path, const struct buffer *key, struct error *err)
+{
+	_cleanup_close_ int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return error_set(err, errno, "can't make the master key %s: %s", path, strerror(errno));
+	if (write(fd, key->data, key->size) == (ssize_t)key->size && fsync(fd) == 0)
+		return sync_directory(path, err);
+	error_set(err, errno, "can't write the master key %s: %s", path, strerror(errno));
+	unlink(path);
+	return -err->code;
+}
+
+int seal_master_create(const char *path, struct buffer *ret, struct error *err)
+{
+	if (buffer_resize(ret, MASTER_KEY_SIZE) < 0)
+		return error_set(err, ENOMEM, "out of memory");
+	if (RAND_priv_bytes(ret->data, MASTER_KEY_SIZE) != 1)
+		return error_set(err, EIO, "no random bytes for the master key");
+	return master_write(path, ret, err);
+}
+
+/* ---- the seal ---- */
+
+int seal_new(struct span master_key, struct seal **ret, struct error *err)
+{
+	struct seal *seal;
+
+	if (master_key.size != MASTER_KEY_SIZE)
+		return error_set(err, EKEYREJECTED, "the master key has %zu bytes, not %d", master_key.size,
+				 MASTER_KEY_SIZE);
+	seal = calloc(1, sizeof(*seal));
+	if (!seal)
+		return error_set(err, ENOMEM, "out of memory");
+	pthread_rwlock_init(&seal->lock, NULL);
+	seal->master = BUFFER_SECRET;
+	buffer_add_span(&seal->master, master_key);
+	seal->cipher = EVP_CIPHER_fetch(NULL, "AES-256-GCM", NULL);
+	seal->kdf = EVP_KDF_fetch(NULL, "HKDF", NULL);
+	if (!seal->cipher || !seal->kdf || buffer_status(&seal->master) < 0) {
+		seal_free(seal);
+		return error_set(err, ENOMEM, "out of memory, or OpenSSL lacks AES-256-GCM or HKDF");
+	}
+	*ret = seal;
+	return 0;
+}
+
+void seal_free(struct seal *seal)
+{
+	if (!seal)
+		return;
+	for (size_t i = 0; i < seal->count; i++)
+		buffer_clear(&seal->term[i].data_key);
+	buffer_clear(&seal->master);
+	EVP_CIPHER_free(seal->cipher);
+	EVP_KDF_free(seal->kdf);
+	pthread_rwlock_destroy(&seal->lock);
+	free(seal);
+}
+
+/* ---- AES-256-GCM, with a context that each thread keeps ---- */
+
+static pthread_key_t context_key;
+static pthread_once_t context_once = PTHREAD_ONCE_INIT;
+
+static void context_free(void *context)
+{
+	EVP_CIPHER_CTX_free(context);
+}
+
+static void context_make_key(void)
+{
+	(void)pthread_key_create(&context_key, context_free);
+}
+
+static EVP_CIPHER_CTX *context_get(void)
+{
+	EVP_CIPHER_CTX *context;
+
+	pthread_once(&context_once, context_make_key);
+	context = pthread_getspecific(context_key);
+	if (!context) {
+		context = EVP_CIPHER_CTX_new();
+		if (context && pthread_setspecific(context_key, context) != 0) {
+			EVP_CIPHER_CTX_free(context);
+			return NULL;
+		}
+	}
+	return context;
+}
+
+/* out: nonce | ciphertext | tag, NONCE_SIZE + plain.size + TAG_SIZE bytes. */
+static bool gcm_encrypt(const struct seal *seal, const uint8_t *key, struct span aad, struct span plain, uint8_t *out)
+{
+	EVP_CIPHER_CTX *context = context_get();
+	uint8_t *cipher = out + NONCE_SIZE;
+	int n;
+
+	return context && RAND_bytes(out, NONCE_SIZE) == 1 &&
+	       EVP_EncryptInit_ex2(context, seal->cipher, key, out, NULL) == 1 &&
+	       EVP_EncryptUpdate(context, NULL, &n, aad.data, (int)aad.size) == 1 &&
+	       EVP_EncryptUpdate(context, cipher, &n, plain.data, (int)plain.size) == 1 &&
+	       EVP_EncryptFinal_ex(context, cipher + n, &n) == 1 &&
+	       EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_GET_TAG, TAG_SIZE, cipher + plain.size) == 1;
+}
+
+/* in: nonce | ciphertext | tag. plain has room for in.size - NONCE_SIZE - TAG_SIZE bytes; on failure it is not to be used. */
+static bool gcm_decrypt(const struct seal *seal, const uint8_t *key, struct span aad, struct span in, uint8_t *plain)
+{
+	EVP_CIPHER_CTX *context = context_get();
+	const size_t size = in.size - NONCE_SIZE - TAG_SIZE;
+	uint8_t tag[TAG_SIZE];
+	int n;
+
+	memcpy(tag, in.data + NONCE_SIZE + size, TAG_SIZE);
+	return context && EVP_DecryptInit_ex2(context, seal->cipher, key, in.data, NULL) == 1 &&
+	       EVP_DecryptUpdate(context, NULL, &n, aad.data, (int)aad.size) == 1 &&
+	       EVP_DecryptUpdate(context, plain, &n, in.data + NONCE_SIZE, (int)size) == 1 &&
+	       EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_SET_TAG, TAG_SIZE, tag) == 1 &&
+	       EVP_DecryptFinal_ex(context, plain + n, &n) == 1;
+}
+
+/* ---- terms ---- */
+
+static void add_number(struct buffer *out, uint64_t number, size_t size)
+{
+	for (size_t i = size; i-- > 0;)
+		buffer_add(out, &(uint8_t){(uint8_t)(number >> (8 * i))}, 1);
+}
+
+static void term_aad(uint32_t term, struct buffer *out)
+{
+	buffer_add_text(out, "certfs/term/v1");
+	add_number(out, term, TERM_SIZE);
+}
+
+int seal_term_create(struct seal *seal, uint32_t term, struct buffer *ret_wrapped, struct error *err)
+{
+	_cleanup_buffer_ struct buffer key = BUFFER_SECRET;
+	_cleanup_buffer_ struct buffer wrapped = {0};
+	_cleanup_buffer_ struct buffer aad = {0};
+
+	term_aad(term, &aad);
+	if (buffer_resize(&key, DATA_KEY_SIZE) < 0 ||
+	    buffer_resize(&wrapped, NONCE_SIZE + DATA_KEY_SIZE + TAG_SIZE) < 0 || buffer_status(&aad) < 0)
+		return error_set(err, ENOMEM, "out of memory");
+	if (RAND_priv_bytes(key.data, DATA_KEY_SIZE) != 1 ||
+	    !gcm_encrypt(seal, seal->master.data, buffer_span(&aad), buffer_span(&key), wrapped.data))
+		return error_set(err, EIO, "no data key could be made");
+	*ret_wrapped = buffer_take(&wrapped);
+	return 0;
+}
+
+static int term_put(struct seal *seal, uint32_t term, struct buffer *key, struct error *err)
+{
+	int r = 0;
+
+	pthread_rwlock_wrlock(&seal->lock);
+	if (seal->count < TERMS_MAX)
+		seal->term[seal->count++] = (struct term){term, buffer_take(key)};
+	else
+		r = error_set(err, ENOSPC, "the store has more than %d data keys", TERMS_MAX);
+	pthread_rwlock_unlock(&seal->lock);
+	return r;
+}
+
+int seal_term_add(struct seal *seal, uint32_t term, struct span wrapped, struct error *err)
+{
+	_cleanup_buffer_ struct buffer key = BUFFER_SECRET;
+	_cleanup_buffer_ struct buffer aad = {0};
+
+	term_aad(term, &aad);
+	if (buffer_resize(&key, DATA_KEY_SIZE) < 0 || buffer_status(&aad) < 0)
+		return error_set(err, ENOMEM, "out of memory");
+	if (wrapped.size != NONCE_SIZE + DATA_KEY_SIZE + TAG_SIZE ||
+	    !gcm_decrypt(seal, seal->master.data, buffer_span(&aad), wrapped, key.data))
+		return error_set(err, EKEYREJECTED,
+				 "wrong master key: it does not open this store's keys; look at keystore.master_key");
+	return term_put(seal, term, &key, err);
+}
+
+/* The data key of a term, or of the newest one; NULL: unknown. A term is never removed, so the key may be used after unlocking. */
+static const uint8_t *term_key(struct seal *seal, uint32_t *term, bool newest)
+{
+	const uint8_t *key = NULL;
+
+	pthread_rwlock_rdlock(&seal->lock);
+	if (newest && seal->count > 0)
+		*term = seal->term[seal->count - 1].number;
+	for (size_t i = 0; i < seal->count; i++)
+		if (seal->term[i].number == *term)
+			key = seal->term[i].data_key.data;
+	pthread_rwlock_unlock(&seal->lock);
+	return key;
+}
+
+/* ---- rows ---- */
+
+static void row_name(const struct seal_row *row, struct buffer *out)
+{
+	buffer_add(out, row->table, strlen(row->table) + 1);
+	add_number(out, (uint64_t)row->a, 8);
+	add_number(out, (uint64_t)row->b, 8);
+}
+
+static void row_aad(const struct seal_row *row, uint32_t term, struct buffer *out)
+{
+	add_number(out, VERSION, 1);
+	add_number(out, term, TERM_SIZE);
+	row_name(row, out);
+	buffer_add(out, row->spki, FINGERPRINT_SIZE);
+}
+
+/* RFC 5869; the data key is uniform already, so the salt is empty. */
+static bool row_key(const struct seal *seal, const uint8_t *data_key, const struct seal_row *row, uint8_t *ret)
+{
+	_cleanup_buffer_ struct buffer info = {0};
+	EVP_KDF_CTX *context = EVP_KDF_CTX_new(seal->kdf);
+	OSSL_PARAM params[4];
+	bool done;
+
+	buffer_add_text(&info, "certfs/key/v1");
+	row_name(row, &info);
+	params[0] = OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, (char *)"SHA256", 0);
+	params[1] = OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, (void *)(uintptr_t)data_key, DATA_KEY_SIZE);
+	params[2] = OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, info.data, info.size);
+	params[3] = OSSL_PARAM_construct_end();
+	done = context && buffer_status(&info) == 0 && EVP_KDF_derive(context, ret, DATA_KEY_SIZE, params) == 1;
+	EVP_KDF_CTX_free(context);
+	return done;
+}
+
+static void add_header(struct buffer *out, uint32_t term)
+{
+	add_number(out, VERSION, 1);
+	add_number(out, term, TERM_SIZE);
+}
+
+int seal_close_row(struct seal *seal, const struct seal_row *row, struct span plain, struct buffer *ret,
+		   struct error *err)
+{
+	_cleanup_buffer_ struct buffer blob = {0};
+	_cleanup_buffer_ struct buffer aad = {0};
+	uint8_t key[DATA_KEY_SIZE];
+	uint32_t term = 0;
+	const uint8_t *data_key = term_key(seal, &term, true);
+	bool done;
+
+	if (!data_key)
+		return error_set(err, EIO, "the store has no data key");
+	add_header(&blob, term);
+	row_aad(row, term, &aad);
+	if (buffer_resize(&blob, HEADER_SIZE + plain.size + TAG_SIZE) < 0 || buffer_status(&aad) < 0)
+		return error_set(err, ENOMEM, "out of memory");
+	done = row_key(seal, data_key, row, key) &&
+	       gcm_encrypt(seal, key, buffer_span(&aad), plain, blob.data + 1 + TERM_SIZE);
+	OPENSSL_cleanse(key, sizeof(key));
+	if (!done)
+		return error_set(err, EIO, "a private key could not be sealed");
+	buffer_clear(ret);
+	*ret = buffer_take(&blob);
+	return 0;
+}
+
+static int damaged(const struct seal_row *row, struct error *err)
+{
+	return error_set(err, EIO,
+			 "a private key in the store is damaged (%s %lld/%lld): run `certfs check`, restore a backup",
+			 row->table, (long long)row->a, (long long)row->b);
+}
+
+int seal_open_row(struct seal *seal, const struct seal_row *row, struct span blob, struct buffer *ret,
+		  struct error *err)
+{
+	_cleanup_buffer_ struct buffer plain = BUFFER_SECRET;
+	_cleanup_buffer_ struct buffer aad = {0};
+	uint8_t key[DATA_KEY_SIZE];
+	const uint8_t *data_key;
+	uint32_t term = 0;
+	bool done;
+
+	if (blob.size < HEADER_SIZE + TAG_SIZE || blob.data[0] != VERSION)
+		return damaged(row, err);
+	for (size_t i = 0; i < TERM_SIZE; i++)
+		term = term << 8 | blob.data[1 + i];
+	data_key = term_key(seal, &term, false);
+	if (!data_key)
+		return damaged(row, err);
+	row_aad(row, term, &aad);
+	if (buffer_resize(&plain, blob.size - HEADER_SIZE - TAG_SIZE) < 0 || buffer_status(&aad) < 0)
+		return error_set(err, ENOMEM, "out of memory");
+	blob.data += 1 + TERM_SIZE;
+	blob.size -= 1 + TERM_SIZE;
+	done = row_key(seal, data_key, row, key) && gcm_decrypt(seal, key, buffer_span(&aad), blob, plain.data);
+	OPENSSL_cleanse(key, sizeof(key));
+	if (!done)
+		return damaged(row, err);
+	buffer_clear(ret);
+	*ret = buffer_take(&plain);
+	return 0;
+}

@@ -1,0 +1,184 @@
+/* The store: the only place that knows SQL. One struct store is one connection, used by one thread at a time.
+ *
+ * Many readers, one writer: only the writer thread opens with STORE_WRITE, and only it calls what is marked [w], inside
+ * store_begin … store_commit. Rows are plain structs (certfs/rows.h); ids come from the store and are never used
+ * again. Statements keep to what SQLite and PostgreSQL both take.
+ *
+ * Every call returns 0 (or 1 where "found" is asked), or a negative errno with a sentence: -ENOENT no such row, -EEXIST
+ * a unique value is taken, -ENOSPC, -EIO, -EROFS, -ENOMEM as they come from below. After -EIO the connection must be reopened
+ * (store_ready does), never tried again: a failed fsync may have lost what looks written.
+ */
+#ifndef CORE_STORE_H
+#define CORE_STORE_H
+
+#include "certfs/buffer.h"
+#include "certfs/error.h"
+#include "certfs/rows.h"
+
+struct store;
+
+enum store_mode { STORE_READ, STORE_WRITE, STORE_CREATE };
+
+/* ---- connection (store.c) ---- */
+
+int store_open(const char *path, enum store_mode mode, struct store **ret, struct error *err);
+void store_close(struct store *store); /* NULL is fine */
+
+/* Opens the connection again if a failure has made it unfit. To be called before each use. */
+int store_ready(struct store *store, struct error *err);
+bool store_in_transaction(struct store *store);
+
+/* Appends text as a JSON string with its quotes (valid in YAML, too). text must be UTF-8. */
+int store_json_quote(struct store *store, struct span text, struct buffer *out, struct error *err);
+
+int store_begin(struct store *store, struct error *err);    /* [w] BEGIN IMMEDIATE */
+int store_commit(struct store *store, struct error *err);   /* [w] durable on return */
+void store_rollback(struct store *store);                   /* [w] */
+int store_savepoint(struct store *store, struct error *err); /* [w] one level, inside a transaction */
+int store_release(struct store *store, struct error *err);   /* [w] keeps what came since the savepoint */
+void store_undo(struct store *store);                        /* [w] drops what came since the savepoint */
+
+/* A read transaction: what is read inside is one moment. */
+int store_read_begin(struct store *store, struct error *err);
+void store_read_end(struct store *store);
+
+/* ---- schema (store_schema.c) ---- */
+
+/* Brings the schema to this program's version, one transaction for each step. ENOTSUP: a newer certfs made the store. */
+int store_migrate(struct store *store, struct error *err);
+
+/* 0 if the schema is this program's; ENOTSUP: a newer one's, ESTALE: an older one's, not migrated yet. */
+int store_current(struct store *store, struct error *err);
+
+/* The integrity of the file itself; EUCLEAN names the damage. */
+int store_integrity(struct store *store, struct error *err);
+
+/* What rows must say of each other: calls found for each that doesn't. */
+int store_consistency(struct store *store, void (*found)(void *context, const char *what, int64_t id), void *context,
+		      struct error *err);
+
+int store_term_add(struct store *store, uint32_t term, struct span wrapped, struct error *err); /* [w] */
+int store_term_each(struct store *store, int (*each)(void *context, uint32_t term, struct span wrapped),
+		    void *context, struct error *err);
+
+/* ---- projects (store_project.c) ---- */
+
+int project_by_id(struct store *store, rowid id, struct project_row *ret, struct error *err);
+int project_by_name(struct store *store, const char *name, struct project_row *ret, struct error *err);
+/* Calls each for projects with id > after, in the order of ids, until it returns non-zero. */
+int project_each(struct store *store, rowid after, int (*each)(void *context, rowid id, const char *name),
+		 void *context, struct error *err);
+int project_count(struct store *store, int64_t *ret, struct error *err);
+int project_policy(struct store *store, rowid id, struct buffer *ret, struct error *err);
+
+int project_insert(struct store *store, struct project_row *row, const char *policy, struct error *err); /* [w] sets row->id */
+int project_delete(struct store *store, rowid id, struct error *err);                                  /* [w] */
+int project_set_owner(struct store *store, rowid id, const struct owner *owner, struct error *err);    /* [w] */
+int project_set_policy(struct store *store, rowid id, struct span text, struct error *err); /* [w] and the next revision */
+int project_set_signing_ca(struct store *store, rowid id, rowid signing_ca, struct error *err); /* [w] and the next revision */
+int project_next_revision(struct store *store, rowid id, struct error *err);                  /* [w] */
+int project_add_apps(struct store *store, rowid id, int64_t count, unixtime now, struct error *err); /* [w] */
+
+/* ---- signing CAs and their keys (store_signing_ca.c) ---- */
+
+int signing_ca_by_id(struct store *store, rowid id, struct signing_ca_row *ret, struct error *err);
+/* The certificates of a chain, signer first. */
+int signing_ca_certs(struct store *store, rowid id, int (*each)(void *context, struct span der), void *context,
+		     struct error *err);
+/* The newest signing CA of a project with that key. */
+int signing_ca_by_spki(struct store *store, rowid project, const uint8_t spki[FINGERPRINT_SIZE],
+		       struct signing_ca_row *ret, struct error *err);
+/* The signing CAs of a project, but the active one, under which a certificate is or was valid after `since`. */
+int signing_ca_each_replaced(struct store *store, const struct project_row *project, unixtime since,
+			     int (*each)(void *context, rowid id), void *context, struct error *err);
+/* [w] Notes that a certificate under it ends at not_after. */
+int signing_ca_issued(struct store *store, rowid id, unixtime not_after, struct error *err);
+int signing_ca_insert(struct store *store, struct signing_ca_row *row, struct error *err); /* [w] sets row->id */
+int signing_ca_update(struct store *store, const struct signing_ca_row *row, struct error *err); /* [w] a new chain for it */
+int signing_ca_add_cert(struct store *store, rowid id, int position, struct span der, struct error *err); /* [w] */
+int signing_ca_drop_certs(struct store *store, rowid id, struct error *err);                            /* [w] */
+
+struct signing_key_row {
+	rowid id;
+	uint8_t spki[FINGERPRINT_SIZE];
+	unixtime compromised_at;
+	char compromised_reason[REASON_SIZE];
+	bool usable; /* the store still has the key itself */
+};
+int signing_key_by_spki(struct store *store, const uint8_t spki[FINGERPRINT_SIZE], struct signing_key_row *ret,
+			struct error *err);
+int signing_key_sealed(struct store *store, rowid id, struct buffer *ret, struct error *err);
+int signing_key_each(struct store *store, int (*each)(void *context, const struct signing_key_row *row), void *context,
+		     struct error *err);
+/* [w] Adds the key, or gives an existing row its sealed form again. */
+int signing_key_put(struct store *store, const uint8_t spki[FINGERPRINT_SIZE], struct span sealed, unixtime now,
+		    rowid *ret, struct error *err);
+
+/* ---- app instances (store_app.c) ---- */
+
+int app_by_id(struct store *store, rowid id, struct app_row *ret, struct error *err);
+int app_by_name(struct store *store, rowid project, const char *name, struct app_row *ret, struct error *err);
+int app_each(struct store *store, rowid project, rowid after, int (*each)(void *context, rowid id, const char *name),
+	     void *context, struct error *err);
+int app_insert(struct store *store, struct app_row *row, struct error *err); /* [w] sets row->id */
+int app_delete(struct store *store, rowid id, struct error *err);            /* [w] */
+int app_set_owner(struct store *store, rowid id, const struct owner *owner, struct error *err); /* [w] */
+int app_set_generation(struct store *store, rowid id, rowid generation, int64_t number, struct error *err); /* [w] */
+int app_set_stale(struct store *store, rowid id, int64_t number, struct error *err);                      /* [w] */
+
+/* How many app instances of a project are in which situation, for `status`: one pass in SQL. */
+struct app_counts {
+	int64_t total;
+	int64_t compromised;
+	int64_t expired;
+	int64_t revoked;
+	int64_t update_required;
+	int64_t expiring;
+	int64_t valid;
+	int64_t not_issued;
+};
+int app_count_states(struct store *store, const struct project_row *project, unixtime now, int64_t renew_before,
+		     struct app_counts *ret, struct error *err);
+
+/* ---- generations (store_generation.c) ---- */
+
+int generation_by_id(struct store *store, rowid id, struct generation_row *ret, struct error *err);
+int generation_by_number(struct store *store, rowid app, int64_t number, struct generation_row *ret, struct error *err);
+int generation_each(struct store *store, rowid app, int64_t after,
+		    int (*each)(void *context, rowid id, int64_t number), void *context, struct error *err);
+int generation_every(struct store *store, int (*each)(void *context, const struct generation_row *row), void *context,
+		     struct error *err);
+int generation_cert(struct store *store, rowid id, struct buffer *ret, struct error *err);
+/* ENOENT once the key was dropped (a newer generation has taken its place). */
+int generation_sealed(struct store *store, rowid id, struct buffer *ret, struct error *err);
+/* The time of the newest certificate in the store, 0: none. O(1). */
+int generation_newest(struct store *store, unixtime *ret, struct error *err);
+
+int generation_insert(struct store *store, struct generation_row *row, rowid signing_key, struct span cert,
+		      struct span sealed, struct error *err); /* [w] sets row->id; EEXIST: that serial was used */
+int generation_drop_key(struct store *store, rowid id, struct error *err); /* [w] */
+/* [w] Revokes what has not expired of an app instance that goes away, and drops its keys. */
+int generation_retire(struct store *store, rowid app, unixtime now, const char *reason, struct error *err);
+
+/* ---- triggers, requests, audit (store_log.c) ---- */
+
+/* scope: "app" or "project". A trigger that never fired gives zeros and the state "none". */
+int trigger_get(struct store *store, const char *scope, rowid object, const char *name, struct trigger_row *ret,
+		struct error *err);
+int trigger_put(struct store *store, const char *scope, rowid object, const char *name, const struct trigger_row *row,
+		struct error *err); /* [w] */
+/* Objects on which that trigger of that scope is in the state "running". */
+int trigger_each_running(struct store *store, const char *scope, const char *name,
+			 int (*each)(void *context, rowid object), void *context, struct error *err);
+int trigger_drop(struct store *store, const char *scope, rowid object, struct error *err); /* [w] */
+
+/* The answer that a request of this FUSE connection got before the worker died: 1 and *ret_result, or 0. */
+int request_find(struct store *store, uint64_t connection, uint64_t request, int64_t *ret_result, struct error *err);
+int request_put(struct store *store, uint64_t connection, uint64_t request, int64_t result, unixtime now,
+		struct error *err); /* [w] */
+/* [w] Forgets answers older than `before`, and those of other connections. */
+int request_prune(struct store *store, uint64_t connection, unixtime before, struct error *err);
+
+int audit_insert(struct store *store, struct audit_row *row, struct error *err); /* [w] sets row->id */
+
+#endif

@@ -1,0 +1,129 @@
+/* App instances in the store. */
+#include "store_internal.h"
+
+#define APP_COLUMNS                                                                                     \
+	"id, project, name, uid, gid, mode, created_at, changed_at, generation, last_number, stale_number,"  \
+	" revoked_at, revoke_reason"
+
+static void app_read(sqlite3_stmt *stmt, struct app_row *ret)
+{
+	ret->id = sqlite3_column_int64(stmt, 0);
+	ret->project = sqlite3_column_int64(stmt, 1);
+	column_text(stmt, 2, ret->name, sizeof(ret->name));
+	ret->owner.uid = (uid_t)sqlite3_column_int64(stmt, 3);
+	ret->owner.gid = (gid_t)sqlite3_column_int64(stmt, 4);
+	ret->owner.mode = (mode_t)sqlite3_column_int64(stmt, 5);
+	ret->owner.created_at = sqlite3_column_int64(stmt, 6);
+	ret->owner.changed_at = sqlite3_column_int64(stmt, 7);
+	ret->generation = sqlite3_column_int64(stmt, 8);
+	ret->last_number = sqlite3_column_int64(stmt, 9);
+	ret->stale_number = sqlite3_column_int64(stmt, 10);
+	ret->revoked_at = sqlite3_column_int64(stmt, 11);
+	column_text(stmt, 12, ret->revoke_reason, sizeof(ret->revoke_reason));
+}
+
+static int app_get(struct store *store, sqlite3_stmt *stmt, struct app_row *ret, struct error *err)
+{
+	int r = statement_one(store, stmt, "app instance", err);
+
+	if (r == 0)
+		app_read(stmt, ret);
+	return r;
+}
+
+int app_by_id(struct store *store, rowid id, struct app_row *ret, struct error *err)
+{
+	_cleanup_statement_ sqlite3_stmt *stmt =
+		statement(store, err, "SELECT " APP_COLUMNS " FROM app WHERE id=?", "i", id);
+
+	return app_get(store, stmt, ret, err);
+}
+
+int app_by_name(struct store *store, rowid project, const char *name, struct app_row *ret, struct error *err)
+{
+	_cleanup_statement_ sqlite3_stmt *stmt =
+		statement(store, err, "SELECT " APP_COLUMNS " FROM app WHERE project=? AND name=?", "it", project, name);
+
+	return app_get(store, stmt, ret, err);
+}
+
+int app_each(struct store *store, rowid project, rowid after, int (*each)(void *context, rowid id, const char *name),
+	     void *context, struct error *err)
+{
+	_cleanup_statement_ sqlite3_stmt *stmt = statement(
+		store, err, "SELECT id, name FROM app WHERE project=? AND id>? ORDER BY id", "ii", project, after);
+	int r;
+
+	if (!stmt)
+		return -err->code;
+	while ((r = statement_step(store, stmt, err)) == 1)
+		if (each(context, sqlite3_column_int64(stmt, 0), (const char *)sqlite3_column_text(stmt, 1)) != 0)
+			return 0;
+	return r;
+}
+
+int app_insert(struct store *store, struct app_row *row, struct error *err)
+{
+	const struct owner *o = &row->owner;
+	int r = statement_run(store, err,
+			      "INSERT INTO app(project, name, uid, gid, mode, created_at, changed_at)"
+			      " VALUES(?, ?, ?, ?, ?, ?, ?)",
+			      "itiiiii", row->project, row->name, (int64_t)o->uid, (int64_t)o->gid, (int64_t)o->mode,
+			      o->created_at, o->changed_at);
+
+	if (r == 0)
+		row->id = store_last_id(store);
+	return r;
+}
+
+int app_delete(struct store *store, rowid id, struct error *err)
+{
+	int r = statement_run(store, err, "DELETE FROM app WHERE id=?", "i", id);
+
+	return r == 0 ? trigger_drop(store, "app", id, err) : r;
+}
+
+int app_set_owner(struct store *store, rowid id, const struct owner *owner, struct error *err)
+{
+	return statement_run(store, err, "UPDATE app SET uid=?, gid=?, mode=? WHERE id=?", "iiii",
+			     (int64_t)owner->uid, (int64_t)owner->gid, (int64_t)owner->mode, id);
+}
+
+int app_set_generation(struct store *store, rowid id, rowid generation, int64_t number, struct error *err)
+{
+	return statement_run(store, err, "UPDATE app SET generation=?, last_number=? WHERE id=?", "iii", generation,
+			     number, id);
+}
+
+int app_set_stale(struct store *store, rowid id, int64_t number, struct error *err)
+{
+	return statement_run(store, err, "UPDATE app SET stale_number=? WHERE id=?", "ii", number, id);
+}
+
+/* The conditions are those of device_ca_state, worst first. */
+int app_count_states(struct store *store, const struct project_row *project, unixtime now, int64_t renew_before,
+		     struct app_counts *ret, struct error *err)
+{
+	_cleanup_statement_ sqlite3_stmt *stmt = statement(
+		store, err,
+		"SELECT count(*), sum(state='c'), sum(state='e'), sum(state='r'), sum(state='u'), sum(state='x'),"
+		" sum(state='v'), sum(state='n') FROM (SELECT CASE"
+		"  WHEN a.revoked_at<>0 AND g.id IS NULL THEN 'r'"
+		"  WHEN g.id IS NULL THEN 'n'"
+		"  WHEN k.compromised_at<>0 AND g.epoch>=? AND g.number>a.stale_number THEN 'c'"
+		"  WHEN g.not_after<=? THEN 'e'"
+		"  WHEN a.revoked_at<>0 THEN 'r'"
+		"  WHEN g.signing_ca<>? OR g.epoch<? OR g.number<=a.stale_number THEN 'u'"
+		"  WHEN ?>=g.not_after-min(?, (g.not_after-g.not_before)/3) THEN 'x'"
+		"  ELSE 'v' END AS state"
+		" FROM app a LEFT JOIN generation g ON g.id=a.generation LEFT JOIN signing_key k ON k.id=g.key"
+		" WHERE a.project=?)",
+		"iiiiiii", project->epoch, now, project->signing_ca, project->epoch, now, renew_before, project->id);
+	int64_t *const counts[] = {&ret->total,           &ret->compromised, &ret->expired, &ret->revoked,
+				   &ret->update_required, &ret->expiring,    &ret->valid,   &ret->not_issued};
+	int r = statement_one(store, stmt, "count", err);
+
+	for (int i = 0; r == 0 && i < (int)(sizeof(counts) / sizeof(counts[0])); i++)
+		*counts[i] = sqlite3_column_int64(stmt, i);
+	return r;
+}

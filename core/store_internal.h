@@ -1,0 +1,35 @@
+/* What the files of the store share; nothing else includes this. */
+#ifndef CORE_STORE_INTERNAL_H
+#define CORE_STORE_INTERNAL_H
+
+#include <sqlite3.h>
+
+#include "store.h"
+
+/* The prepared statement for sql, a string constant: prepared once per connection, found again by its address. Parameters are bound by
+ * format: 'i' int64_t, 't' const char *, 'b' struct span, 'n' (no argument) NULL. NULL on failure.
+ * The caller gives it back with statement_done (see _cleanup_statement_). */
+sqlite3_stmt *statement(struct store *store, struct error *err, const char *sql, const char *format, ...);
+
+/* 1: a row is there, 0: no more, negative errno. */
+int statement_step(struct store *store, sqlite3_stmt *stmt, struct error *err);
+void statement_done(sqlite3_stmt **stmt);
+#define _cleanup_statement_ __attribute__((cleanup(statement_done)))
+
+/* Runs a statement that gives no rows. */
+int statement_run(struct store *store, struct error *err, const char *sql, const char *format, ...);
+
+/* Steps to the one row that must be there; ENOENT "no such WHAT" otherwise. */
+int statement_one(struct store *store, sqlite3_stmt *stmt, const char *what, struct error *err);
+
+rowid store_last_id(struct store *store);
+int store_fail(struct store *store, int rc, struct error *err); /* SQLite's code as errno and sentence */
+int store_exec(struct store *store, const char *sql, struct error *err);
+
+/* Columns into fields. Text and blobs are cut or zero-filled to the field's size. */
+void column_text(sqlite3_stmt *stmt, int column, char *ret, size_t size);
+void column_bytes(sqlite3_stmt *stmt, int column, uint8_t *ret, size_t size);
+struct span column_span(sqlite3_stmt *stmt, int column);
+int column_buffer(sqlite3_stmt *stmt, int column, struct buffer *ret, struct error *err);
+
+#endif

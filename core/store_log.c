@@ -1,0 +1,94 @@
+/* What happened: triggers fired, requests answered, keys read. */
+#include "store_internal.h"
+
+int trigger_get(struct store *store, const char *scope, rowid object, const char *name, struct trigger_row *ret,
+		struct error *err)
+{
+	_cleanup_statement_ sqlite3_stmt *stmt =
+		statement(store, err,
+			  "SELECT counter, last, reason, state FROM fired WHERE scope=? AND object=? AND name=?", "tit",
+			  scope, object, name);
+	int r = stmt ? statement_step(store, stmt, err) : -err->code;
+
+	if (r < 0)
+		return r;
+	*ret = (struct trigger_row){.state = "none"};
+	if (r == 0)
+		return 0;
+	ret->counter = sqlite3_column_int64(stmt, 0);
+	ret->last = sqlite3_column_int64(stmt, 1);
+	column_text(stmt, 2, ret->reason, sizeof(ret->reason));
+	column_text(stmt, 3, ret->state, sizeof(ret->state));
+	return 0;
+}
+
+int trigger_put(struct store *store, const char *scope, rowid object, const char *name, const struct trigger_row *row,
+		struct error *err)
+{
+	return statement_run(store, err,
+			     "INSERT INTO fired(scope, object, name, counter, last, reason, state)"
+			     " VALUES(?, ?, ?, ?, ?, ?, ?) ON CONFLICT(scope, object, name) DO UPDATE SET"
+			     " counter=excluded.counter, last=excluded.last, reason=excluded.reason, state=excluded.state",
+			     "titiitt", scope, object, name, row->counter, row->last, row->reason, row->state);
+}
+
+int trigger_each_running(struct store *store, const char *scope, const char *name,
+			 int (*each)(void *context, rowid object), void *context, struct error *err)
+{
+	_cleanup_statement_ sqlite3_stmt *stmt =
+		statement(store, err, "SELECT object FROM fired WHERE name=? AND state='running' AND scope=?", "tt", name,
+			  scope);
+	int r;
+
+	if (!stmt)
+		return -err->code;
+	while ((r = statement_step(store, stmt, err)) == 1) {
+		r = each(context, sqlite3_column_int64(stmt, 0));
+		if (r < 0)
+			return r;
+	}
+	return r;
+}
+
+int trigger_drop(struct store *store, const char *scope, rowid object, struct error *err)
+{
+	return statement_run(store, err, "DELETE FROM fired WHERE scope=? AND object=?", "ti", scope, object);
+}
+
+int request_find(struct store *store, uint64_t connection, uint64_t request, int64_t *ret_result, struct error *err)
+{
+	_cleanup_statement_ sqlite3_stmt *stmt =
+		statement(store, err, "SELECT result FROM request WHERE connection=? AND request=?", "ii",
+			  (int64_t)connection, (int64_t)request);
+	int r = stmt ? statement_step(store, stmt, err) : -err->code;
+
+	if (r == 1)
+		*ret_result = sqlite3_column_int64(stmt, 0);
+	return r;
+}
+
+int request_put(struct store *store, uint64_t connection, uint64_t request, int64_t result, unixtime now,
+		struct error *err)
+{
+	return statement_run(store, err, "INSERT INTO request(connection, request, result, time) VALUES(?, ?, ?, ?)",
+			     "iiii", (int64_t)connection, (int64_t)request, result, now);
+}
+
+int request_prune(struct store *store, uint64_t connection, unixtime before, struct error *err)
+{
+	return statement_run(store, err, "DELETE FROM request WHERE connection<>? OR time<?", "ii",
+			     (int64_t)connection, before);
+}
+
+int audit_insert(struct store *store, struct audit_row *row, struct error *err)
+{
+	int r = statement_run(store, err,
+			      "INSERT INTO audit(time, uid, gid, pid, command, action, object, generation)"
+			      " VALUES(?, ?, ?, ?, ?, ?, ?, ?)",
+			      "iiiittti", row->time, (int64_t)row->uid, (int64_t)row->gid, (int64_t)row->pid,
+			      row->command, row->action, row->object, row->generation);
+
+	if (r == 0)
+		row->id = store_last_id(store);
+	return r;
+}

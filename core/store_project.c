@@ -1,0 +1,137 @@
+/* Projects in the store. */
+#include "store_internal.h"
+
+#define PROJECT_COLUMNS                                                                                 \
+	"id, name, uid, gid, mode, created_at, changed_at, apps_changed_at, apps, epoch, revision, signing_ca"
+
+static void project_read(sqlite3_stmt *stmt, struct project_row *ret)
+{
+	ret->id = sqlite3_column_int64(stmt, 0);
+	column_text(stmt, 1, ret->name, sizeof(ret->name));
+	ret->owner.uid = (uid_t)sqlite3_column_int64(stmt, 2);
+	ret->owner.gid = (gid_t)sqlite3_column_int64(stmt, 3);
+	ret->owner.mode = (mode_t)sqlite3_column_int64(stmt, 4);
+	ret->owner.created_at = sqlite3_column_int64(stmt, 5);
+	ret->owner.changed_at = sqlite3_column_int64(stmt, 6);
+	ret->apps_changed_at = sqlite3_column_int64(stmt, 7);
+	ret->apps = sqlite3_column_int64(stmt, 8);
+	ret->epoch = sqlite3_column_int64(stmt, 9);
+	ret->revision = sqlite3_column_int64(stmt, 10);
+	ret->signing_ca = sqlite3_column_int64(stmt, 11);
+}
+
+static int project_get(struct store *store, sqlite3_stmt *stmt, struct project_row *ret, struct error *err)
+{
+	int r = statement_one(store, stmt, "project", err);
+
+	if (r == 0)
+		project_read(stmt, ret);
+	return r;
+}
+
+int project_by_id(struct store *store, rowid id, struct project_row *ret, struct error *err)
+{
+	_cleanup_statement_ sqlite3_stmt *stmt =
+		statement(store, err, "SELECT " PROJECT_COLUMNS " FROM project WHERE id=?", "i", id);
+
+	return project_get(store, stmt, ret, err);
+}
+
+int project_by_name(struct store *store, const char *name, struct project_row *ret, struct error *err)
+{
+	_cleanup_statement_ sqlite3_stmt *stmt =
+		statement(store, err, "SELECT " PROJECT_COLUMNS " FROM project WHERE name=?", "t", name);
+
+	return project_get(store, stmt, ret, err);
+}
+
+int project_each(struct store *store, rowid after, int (*each)(void *context, rowid id, const char *name),
+		 void *context, struct error *err)
+{
+	_cleanup_statement_ sqlite3_stmt *stmt =
+		statement(store, err, "SELECT id, name FROM project WHERE id>? ORDER BY id", "i", after);
+	int r;
+
+	if (!stmt)
+		return -err->code;
+	while ((r = statement_step(store, stmt, err)) == 1)
+		if (each(context, sqlite3_column_int64(stmt, 0), (const char *)sqlite3_column_text(stmt, 1)) != 0)
+			return 0;
+	return r;
+}
+
+int project_count(struct store *store, int64_t *ret, struct error *err)
+{
+	_cleanup_statement_ sqlite3_stmt *stmt = statement(store, err, "SELECT count(*) FROM project", "");
+	int r = statement_one(store, stmt, "count", err);
+
+	if (r == 0)
+		*ret = sqlite3_column_int64(stmt, 0);
+	return r;
+}
+
+int project_policy(struct store *store, rowid id, struct buffer *ret, struct error *err)
+{
+	_cleanup_statement_ sqlite3_stmt *stmt =
+		statement(store, err, "SELECT policy FROM project WHERE id=?", "i", id);
+	int r = statement_one(store, stmt, "project", err);
+
+	return r < 0 ? r : column_buffer(stmt, 0, ret, err);
+}
+
+int project_insert(struct store *store, struct project_row *row, const char *policy, struct error *err)
+{
+	const struct owner *o = &row->owner;
+	int r = statement_run(store, err,
+			      "INSERT INTO project(name, uid, gid, mode, created_at, changed_at, apps_changed_at, policy)"
+			      " VALUES(?, ?, ?, ?, ?, ?, ?, ?)",
+			      "tiiiiiit", row->name, (int64_t)o->uid, (int64_t)o->gid, (int64_t)o->mode,
+			      o->created_at, o->changed_at, row->apps_changed_at, policy);
+
+	if (r == 0)
+		row->id = store_last_id(store);
+	return r;
+}
+
+/* The keys of signing CAs that no other project uses lose their sealed form; their rows, and so a mark of compromise, stay. */
+int project_delete(struct store *store, rowid id, struct error *err)
+{
+	int r = statement_run(store, err,
+			      "UPDATE signing_key SET sealed=NULL WHERE id IN (SELECT key FROM signing_ca WHERE project=?)"
+			      " AND id NOT IN (SELECT key FROM signing_ca WHERE project<>?)",
+			      "ii", id, id);
+
+	if (r == 0)
+		r = statement_run(store, err, "DELETE FROM project WHERE id=?", "i", id);
+	return r == 0 ? trigger_drop(store, "project", id, err) : r;
+}
+
+int project_set_owner(struct store *store, rowid id, const struct owner *owner, struct error *err)
+{
+	return statement_run(store, err, "UPDATE project SET uid=?, gid=?, mode=? WHERE id=?", "iiii",
+			     (int64_t)owner->uid, (int64_t)owner->gid, (int64_t)owner->mode, id);
+}
+
+int project_set_policy(struct store *store, rowid id, struct span text, struct error *err)
+{
+	return statement_run(store, err,
+			     "UPDATE project SET policy=CAST(? AS TEXT), revision=revision+1 WHERE id=?", "bi", text,
+			     id);
+}
+
+int project_set_signing_ca(struct store *store, rowid id, rowid signing_ca, struct error *err)
+{
+	return statement_run(store, err, "UPDATE project SET signing_ca=?, revision=revision+1 WHERE id=?", "ii",
+			     signing_ca, id);
+}
+
+int project_next_revision(struct store *store, rowid id, struct error *err)
+{
+	return statement_run(store, err, "UPDATE project SET revision=revision+1 WHERE id=?", "i", id);
+}
+
+int project_add_apps(struct store *store, rowid id, int64_t count, unixtime now, struct error *err)
+{
+	return statement_run(store, err, "UPDATE project SET apps=apps+?, apps_changed_at=? WHERE id=?", "iii", count,
+			     now, id);
+}

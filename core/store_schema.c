@@ -1,0 +1,206 @@
+/* The schema, as numbered steps. A step never changes once it has been released: add another one. */
+#include "store_internal.h"
+
+static const char schema_1[] =
+	/* Data keys of the seal, wrapped by the master key (seal.h). */
+	"CREATE TABLE term("
+	"  id INTEGER PRIMARY KEY, wrapped BLOB NOT NULL) STRICT;"
+
+	"CREATE TABLE project("
+	"  id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE,"
+	"  uid INTEGER NOT NULL, gid INTEGER NOT NULL, mode INTEGER NOT NULL,"
+	"  created_at INTEGER NOT NULL, changed_at INTEGER NOT NULL, apps_changed_at INTEGER NOT NULL,"
+	"  apps INTEGER NOT NULL DEFAULT 0, epoch INTEGER NOT NULL DEFAULT 1,"
+	"  revision INTEGER NOT NULL DEFAULT 1, signing_ca INTEGER NOT NULL DEFAULT 0,"
+	"  policy TEXT NOT NULL) STRICT;"
+
+	/* A key, whichever projects use it: a mark of compromise is on the key, for ever. sealed NULL: the key is gone. */
+	"CREATE TABLE signing_key("
+	"  id INTEGER PRIMARY KEY AUTOINCREMENT, spki BLOB NOT NULL UNIQUE, sealed BLOB,"
+	"  created_at INTEGER NOT NULL, compromised_at INTEGER NOT NULL DEFAULT 0,"
+	"  compromised_reason TEXT NOT NULL DEFAULT '') STRICT;"
+
+	"CREATE TABLE signing_ca("
+	"  id INTEGER PRIMARY KEY AUTOINCREMENT, project INTEGER NOT NULL, key INTEGER NOT NULL,"
+	"  not_before INTEGER NOT NULL, not_after INTEGER NOT NULL, path_length INTEGER NOT NULL,"
+	"  self_signed INTEGER NOT NULL, has_root INTEGER NOT NULL, crl_sign INTEGER NOT NULL,"
+	"  chain_revision INTEGER NOT NULL, activated_at INTEGER NOT NULL, fingerprint BLOB NOT NULL,"
+	"  last_not_after INTEGER NOT NULL DEFAULT 0) STRICT;"
+	"CREATE INDEX signing_ca_project ON signing_ca(project);"
+	"CREATE INDEX signing_ca_key ON signing_ca(key);"
+	"CREATE TABLE signing_ca_cert("
+	"  signing_ca INTEGER NOT NULL, position INTEGER NOT NULL, der BLOB NOT NULL,"
+	"  PRIMARY KEY(signing_ca, position)) STRICT, WITHOUT ROWID;"
+
+	"CREATE TABLE app("
+	"  id INTEGER PRIMARY KEY AUTOINCREMENT, project INTEGER NOT NULL, name TEXT NOT NULL,"
+	"  uid INTEGER NOT NULL, gid INTEGER NOT NULL, mode INTEGER NOT NULL,"
+	"  created_at INTEGER NOT NULL, changed_at INTEGER NOT NULL,"
+	"  generation INTEGER NOT NULL DEFAULT 0, last_number INTEGER NOT NULL DEFAULT 0,"
+	"  stale_number INTEGER NOT NULL DEFAULT 0, revoked_at INTEGER NOT NULL DEFAULT 0,"
+	"  revoke_reason TEXT NOT NULL DEFAULT '', UNIQUE(project, name)) STRICT;"
+	"CREATE INDEX app_listing ON app(project, id, name);"
+
+	/* sealed NULL: a newer generation has taken the key's place. spki names the key of the certificate, key its signer. */
+	"CREATE TABLE generation("
+	"  id INTEGER PRIMARY KEY AUTOINCREMENT, app INTEGER NOT NULL, number INTEGER NOT NULL,"
+	"  signing_ca INTEGER NOT NULL, key INTEGER NOT NULL, epoch INTEGER NOT NULL, revision INTEGER NOT NULL,"
+	"  serial BLOB NOT NULL, not_before INTEGER NOT NULL, not_after INTEGER NOT NULL,"
+	"  issued_at INTEGER NOT NULL, previous_at INTEGER NOT NULL, key_type INTEGER NOT NULL,"
+	"  spki BLOB NOT NULL, cert BLOB NOT NULL, sealed BLOB, revoked_at INTEGER NOT NULL DEFAULT 0,"
+	"  revoke_reason TEXT NOT NULL DEFAULT '', UNIQUE(app, number), UNIQUE(key, serial)) STRICT;"
+
+	"CREATE TABLE fired("
+	"  scope TEXT NOT NULL, object INTEGER NOT NULL, name TEXT NOT NULL, counter INTEGER NOT NULL,"
+	"  last INTEGER NOT NULL, reason TEXT NOT NULL, state TEXT NOT NULL,"
+	"  PRIMARY KEY(scope, object, name)) STRICT, WITHOUT ROWID;"
+	"CREATE INDEX fired_running ON fired(name) WHERE state='running';"
+
+	/* What a request was answered, in the transaction of its effect: a resent one gets the same answer. */
+	"CREATE TABLE request("
+	"  connection INTEGER NOT NULL, request INTEGER NOT NULL, result INTEGER NOT NULL, time INTEGER NOT NULL,"
+	"  PRIMARY KEY(connection, request)) STRICT, WITHOUT ROWID;"
+
+	"CREATE TABLE audit("
+	"  id INTEGER PRIMARY KEY AUTOINCREMENT, time INTEGER NOT NULL, uid INTEGER NOT NULL, gid INTEGER NOT NULL,"
+	"  pid INTEGER NOT NULL, command TEXT NOT NULL, action TEXT NOT NULL, object TEXT NOT NULL,"
+	"  generation INTEGER NOT NULL) STRICT;";
+
+static const char *const steps[] = {schema_1};
+enum { SCHEMA_VERSION = sizeof(steps) / sizeof(steps[0]) };
+
+static int schema_version(struct store *store, int64_t *ret, struct error *err)
+{
+	_cleanup_statement_ sqlite3_stmt *stmt = statement(store, err, "PRAGMA user_version", "");
+	int r = statement_one(store, stmt, "schema", err);
+
+	if (r < 0)
+		return r;
+	*ret = sqlite3_column_int64(stmt, 0);
+	return 0;
+}
+
+static int schema_newer(int64_t version, struct error *err)
+{
+	return error_set(err, ENOTSUP,
+			 "the store was made by a newer certfs (schema %lld, this program knows %d): install that version",
+			 (long long)version, SCHEMA_VERSION);
+}
+
+int store_current(struct store *store, struct error *err)
+{
+	int64_t version;
+	int r = schema_version(store, &version, err);
+
+	if (r < 0)
+		return r;
+	if (version > SCHEMA_VERSION)
+		return schema_newer(version, err);
+	if (version < SCHEMA_VERSION)
+		return error_set(err, ESTALE, "the store is of an older certfs, or empty: mount it once to bring it up to date");
+	return 0;
+}
+
+static int schema_step(struct store *store, int64_t from, struct error *err)
+{
+	char mark[48];
+	int r = store_begin(store, err);
+
+	if (r < 0)
+		return r;
+	sqlite3_snprintf(sizeof(mark), mark, "PRAGMA user_version=%lld", (long long)from + 1);
+	r = store_exec(store, steps[from], err);
+	if (r >= 0)
+		r = store_exec(store, mark, err);
+	if (r >= 0)
+		return store_commit(store, err);
+	store_rollback(store);
+	return r;
+}
+
+int store_migrate(struct store *store, struct error *err)
+{
+	int64_t version;
+	int r = schema_version(store, &version, err);
+
+	if (r < 0)
+		return r;
+	if (version > SCHEMA_VERSION)
+		return schema_newer(version, err);
+	for (; version < SCHEMA_VERSION; version++) {
+		r = schema_step(store, version, err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+int store_integrity(struct store *store, struct error *err)
+{
+	_cleanup_statement_ sqlite3_stmt *stmt = statement(store, err, "PRAGMA integrity_check(1)", "");
+	char text[256];
+	int r = statement_one(store, stmt, "result", err);
+
+	if (r < 0)
+		return r;
+	column_text(stmt, 0, text, sizeof(text));
+	if (sqlite3_stricmp(text, "ok") != 0)
+		return error_set(err, EUCLEAN, "the store is damaged: %s", text);
+	return 0;
+}
+
+/* Each gives the ids of rows that contradict another one. */
+static const struct {
+	const char *what;
+	const char *sql;
+} rules[] = {
+	{"an app instance without its project", "SELECT id FROM app WHERE project NOT IN (SELECT id FROM project)"},
+	{"an app instance whose newest certificate is missing",
+	 "SELECT a.id FROM app a LEFT JOIN generation g ON g.id=a.generation"
+	 " WHERE a.generation<>0 AND (g.id IS NULL OR g.app<>a.id OR g.number<>a.last_number)"},
+	{"a project whose signing CA is missing",
+	 "SELECT id FROM project WHERE signing_ca<>0 AND signing_ca NOT IN (SELECT id FROM signing_ca)"},
+	{"a project that miscounts its app instances",
+	 "SELECT id FROM project p WHERE apps<>(SELECT count(*) FROM app WHERE project=p.id)"},
+	{"a serial number used twice by one signing key",
+	 "SELECT max(id) FROM generation GROUP BY key, serial HAVING count(*)>1"},
+	{"a signing CA without its key", "SELECT id FROM signing_ca WHERE key NOT IN (SELECT id FROM signing_key)"},
+};
+
+int store_consistency(struct store *store, void (*found)(void *context, const char *what, int64_t id), void *context,
+		      struct error *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < sizeof(rules) / sizeof(rules[0]); i++) {
+		_cleanup_statement_ sqlite3_stmt *stmt = statement(store, err, rules[i].sql, "");
+
+		if (!stmt)
+			return -err->code;
+		while ((r = statement_step(store, stmt, err)) == 1)
+			found(context, rules[i].what, sqlite3_column_int64(stmt, 0));
+	}
+	return r;
+}
+
+int store_term_add(struct store *store, uint32_t term, struct span wrapped, struct error *err)
+{
+	return statement_run(store, err, "INSERT INTO term(id, wrapped) VALUES(?, ?)", "ib", (int64_t)term, wrapped);
+}
+
+int store_term_each(struct store *store, int (*each)(void *context, uint32_t term, struct span wrapped),
+		    void *context, struct error *err)
+{
+	_cleanup_statement_ sqlite3_stmt *stmt =
+		statement(store, err, "SELECT id, wrapped FROM term ORDER BY id", "");
+	int r;
+
+	if (!stmt)
+		return -err->code;
+	while ((r = statement_step(store, stmt, err)) == 1) {
+		r = each(context, (uint32_t)sqlite3_column_int64(stmt, 0), column_span(stmt, 1));
+		if (r < 0)
+			return r;
+	}
+	return r;
+}

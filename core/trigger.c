@@ -1,0 +1,273 @@
+#include "trigger.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "certfs/log.h"
+#include "certfs/view.h"
+#include "clock.h"
+#include "issue.h"
+#include "utf8.h"
+#include "verb.h"
+
+/* ---- the text ---- */
+
+static const char saved_copy[] = "counter:";
+static const char compromise[] = "compromised";
+
+static bool begins_with(const char *text, const char *prefix)
+{
+	return strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
+int trigger_reason(struct span text, char ret[REASON_SIZE], struct error *err)
+{
+	char line[REASON_SIZE] = "";
+	size_t size = 0;
+
+	while (size < text.size && text.data[size] != '\n')
+		size++;
+	size = utf8_cut((struct span){text.data, size}, REASON_SIZE - 1);
+	if (!utf8_printable((struct span){text.data, size}))
+		return error_set(err, EINVAL,
+				 "the text of a trigger is one line of UTF-8 without control characters: write another one");
+	if (size)
+		memcpy(line, text.data, size);
+	if (begins_with(line, saved_copy))
+		return error_set(err, EINVAL,
+				 "this is a saved copy of a trigger file: touch the trigger, or write a reason, to fire it");
+	strcpy(ret, line);
+	return 0;
+}
+
+/* ---- renew ---- */
+
+struct renewing {
+	struct issue_order order;
+	struct core *core;
+	core_done done;
+	void *context;
+};
+
+static void renewal_done(struct issue_order *order, int r, const struct error *err)
+{
+	struct renewing *renewal = (struct renewing *)order;
+	struct core *core = renewal->core;
+
+	renewal->done(renewal->context, r, 0, err);
+	free(renewal);
+	core_leave(core);
+}
+
+static int renewal_reason(struct span text, char ret[REASON_SIZE], struct error *err)
+{
+	int r = trigger_reason(text, ret, err);
+
+	if (r == 0 && begins_with(ret, compromise))
+		return error_set(err, EINVAL,
+				 "a renewal keeps the key: after a compromise write this text to purge instead");
+	return r;
+}
+
+void core_app_renew(struct core *core, const struct caller *caller, rowid app, struct span text, core_done done,
+		    void *context)
+{
+	struct renewing *renewal = calloc(1, sizeof(*renewal));
+	struct error err = {0};
+	int r;
+
+	if (!renewal) {
+		done(context, error_set(&err, ENOMEM, "out of memory"), 0, &err);
+		return;
+	}
+	core_enter(core);
+	*renewal = (struct renewing){
+		.order = {.cause = ISSUE_FOR_RENEW, .app = app, .caller = *caller, .done = renewal_done},
+		.core = core,
+		.done = done,
+		.context = context,
+	};
+	r = core->options.read_only ? error_set(&err, EROFS, "the mount is read-only (-o ro): nothing fires") :
+				      renewal_reason(text, renewal->order.reason, &err);
+	if (r < 0)
+		renewal_done(&renewal->order, r, &err);
+	else
+		issue_submit(core->issue, &renewal->order);
+}
+
+/* ---- reading ---- */
+
+struct reading {
+	struct issue_order order;
+	struct core *core;
+	core_done done;
+	void *context;
+};
+
+static void reading_done(struct issue_order *order, int r, const struct error *err)
+{
+	struct reading *reading = (struct reading *)order;
+	struct core *core = reading->core;
+
+	reading->done(reading->context, r, 0, err);
+	free(reading);
+	core_leave(core);
+}
+
+void core_app_read(struct core *core, rowid app, core_done done, void *context)
+{
+	struct reading *reading = calloc(1, sizeof(*reading));
+	struct error err = {0};
+
+	if (!reading) {
+		done(context, error_set(&err, ENOMEM, "out of memory"), 0, &err);
+		return;
+	}
+	core_enter(core);
+	*reading = (struct reading){
+		.order = {.cause = ISSUE_FOR_READ, .app = app, .done = reading_done},
+		.core = core,
+		.done = done,
+		.context = context,
+	};
+	if (core->options.read_only)
+		reading_done(&reading->order,
+			     error_set(&err, EROFS, "the mount is read-only (-o ro): nothing is issued"), &err);
+	else
+		issue_submit(core->issue, &reading->order);
+}
+
+/* ---- purge ---- */
+
+struct purge {
+	struct verb verb;
+	rowid app;
+	char reason[REASON_SIZE];
+	const char *end; /* purge_end: the state it ended in */
+};
+
+static int purge_end_apply(struct job *job, struct store *store, struct error *err)
+{
+	struct purge *purge = (struct purge *)job;
+	struct trigger_row trigger;
+	int r = trigger_get(store, "app", purge->app, "purge", &trigger, err);
+
+	if (r < 0 || trigger.counter == 0) /* the app instance went away meanwhile */
+		return r;
+	strcpy(trigger.state, purge->end);
+	return trigger_put(store, "app", purge->app, "purge", &trigger, err);
+}
+
+static void purge_end_done(void *context, int r, int64_t result, const struct error *err)
+{
+	(void)context;
+	(void)result;
+	if (r < 0)
+		log_write(LOG_WARNING, "the end of a purge could not be noted, it is taken up at the next start: %s",
+			  err->text);
+}
+
+/* The new certificate is there, or can't be made now: then the next read makes it, the old one never comes back. */
+static void purge_issued(void *context, int r, int64_t result, const struct error *err)
+{
+	struct purge *purge = context;
+	struct purge *end;
+
+	(void)result;
+	end = verb_new(sizeof(*end), purge->verb.core, NULL, purge_end_done, NULL);
+	if (end) {
+		end->app = purge->app;
+		end->end = r < 0 ? "failed" : "done";
+		verb_submit(&end->verb, purge_end_apply);
+	}
+	if (r < 0 && r != -ENOENT)
+		log_write(LOG_WARNING, "purge: no new certificate yet: %s", err->text);
+	free(purge);
+}
+
+/* In the background: nobody waits for it. */
+static void purge_start(struct core *core, rowid app)
+{
+	struct purge *purge = calloc(1, sizeof(*purge));
+
+	if (!purge)
+		return; /* still marked as running: taken up at the next start; a read issues anyway */
+	purge->verb.core = core;
+	purge->app = app;
+	core_app_read(core, app, purge_issued, purge);
+}
+
+static void purge_committed(struct verb *verb)
+{
+	purge_start(verb->core, ((struct purge *)verb)->app);
+}
+
+static int purge_apply(struct job *job, struct store *store, struct error *err)
+{
+	struct purge *purge = (struct purge *)job;
+	struct trigger_row trigger;
+	struct app_row app;
+	int r = app_by_id(store, purge->app, &app, err);
+
+	if (r == 0)
+		r = trigger_get(store, "app", app.id, "purge", &trigger, err);
+	if (r < 0)
+		return r;
+	trigger.counter++;
+	trigger.last = clock_now();
+	strcpy(trigger.reason, purge->reason);
+	strcpy(trigger.state, "running");
+	job->touched_app = app.id;
+	job->announce = true;
+	r = trigger_put(store, "app", app.id, "purge", &trigger, err);
+	return r == 0 ? app_set_stale(store, app.id, app.last_number, err) : r;
+}
+
+/* While nothing can be issued a purge would only take the certificate away: it is refused, and nothing changes. */
+static int purge_possible(struct core *core, rowid app, struct error *err)
+{
+	_cleanup_view_ struct view *view = NULL;
+	struct situation situation;
+	int r = view_app(core, app, &view, err);
+
+	if (r < 0)
+		return r;
+	situation = view_situation(view);
+	return device_ca_issuable(&situation, err);
+}
+
+void core_app_purge(struct core *core, const struct caller *caller, rowid app, struct span text, core_done done,
+		    void *context)
+{
+	struct purge *purge = verb_new(sizeof(*purge), core, caller, done, context);
+	struct error err = {0};
+	int r;
+
+	if (!purge)
+		return;
+	purge->app = app;
+	purge->verb.committed = purge_committed;
+	r = trigger_reason(text, purge->reason, &err);
+	if (r == 0 && !caller->resent)
+		r = purge_possible(core, app, &err);
+	if (r < 0)
+		verb_answer(&purge->verb, r, &err);
+	else
+		verb_submit(&purge->verb, purge_apply);
+}
+
+/* ---- after a restart ---- */
+
+static int resume_purge(void *context, rowid app)
+{
+	purge_start(context, app);
+	return 0;
+}
+
+int trigger_resume(struct core *core, struct error *err)
+{
+	struct store *store;
+	int r = core_reader(core, &store, err);
+
+	return r == 0 ? trigger_each_running(store, "app", "purge", resume_purge, core, err) : r;
+}

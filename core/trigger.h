@@ -1,0 +1,18 @@
+/* Triggers: what a touch, a written text or a copied file sets off (SPEC 3, 5.6). See certfs/core.h for the calls. */
+#ifndef CORE_TRIGGER_H
+#define CORE_TRIGGER_H
+
+#include "certfs/buffer.h"
+#include "certfs/error.h"
+#include "certfs/types.h"
+
+struct core;
+
+/* The reason from what was written to a trigger: its first line, cut at 256 bytes. EINVAL: not UTF-8, a control character, or a
+ * saved copy of a trigger file ("counter: …") put back. */
+int trigger_reason(struct span text, char ret[REASON_SIZE], struct error *err);
+
+/* Goes on with what a dead worker left running. */
+int trigger_resume(struct core *core, struct error *err);
+
+#endif

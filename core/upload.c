@@ -1,0 +1,295 @@
+#include "upload.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "activate.h"
+#include "clock.h"
+#include "core_internal.h"
+#include "pool.h"
+#include "rejected.h"
+#include "upload_judge.h"
+#include "verb.h"
+
+enum { WAIT_SECONDS = 3600 };
+
+/* The parts of one project that wait. */
+struct staging {
+	struct staging *next;
+	rowid project;
+	struct buffer part[UPLOAD_PART_COUNT]; /* secret */
+	unixtime since[UPLOAD_PART_COUNT];
+	bool encrypted; /* what waits can't be read without a password */
+};
+
+struct upload {
+	struct core *core;
+	pthread_mutex_t lock;
+	struct staging *stagings; /* protected by lock: few projects upload at the same time */
+};
+
+static void staging_clear(struct staging *staging)
+{
+	for (int i = 0; i < UPLOAD_PART_COUNT; i++)
+		buffer_clear(&staging->part[i]);
+}
+
+int upload_new(struct core *core, struct upload **ret, struct error *err)
+{
+	struct upload *upload = calloc(1, sizeof(*upload));
+
+	if (!upload)
+		return error_set(err, ENOMEM, "out of memory");
+	upload->core = core;
+	pthread_mutex_init(&upload->lock, NULL);
+	*ret = upload;
+	return 0;
+}
+
+void upload_free(struct upload *upload)
+{
+	struct staging *next;
+
+	if (!upload)
+		return;
+	for (struct staging *staging = upload->stagings; staging; staging = next) {
+		next = staging->next;
+		staging_clear(staging);
+		free(staging);
+	}
+	pthread_mutex_destroy(&upload->lock);
+	free(upload);
+}
+
+/* ---- the parts that wait; all under upload->lock ---- */
+
+static struct staging **staging_find(struct upload *upload, rowid project)
+{
+	struct staging **link = &upload->stagings;
+
+	while (*link && (*link)->project != project)
+		link = &(*link)->next;
+	return link;
+}
+
+static bool staging_empty(const struct staging *staging)
+{
+	for (int i = 0; i < UPLOAD_PART_COUNT; i++)
+		if (staging->part[i].data)
+			return false;
+	return true;
+}
+
+static void staging_drop(struct staging **link)
+{
+	struct staging *staging = *link;
+
+	*link = staging->next;
+	staging_clear(staging);
+	free(staging);
+}
+
+static struct staging *staging_get(struct upload *upload, rowid project)
+{
+	struct staging **link = staging_find(upload, project);
+
+	if (!*link) {
+		*link = calloc(1, sizeof(**link));
+		if (!*link)
+			return NULL;
+		(*link)->project = project;
+		for (int i = 0; i < UPLOAD_PART_COUNT; i++)
+			(*link)->part[i] = BUFFER_SECRET;
+	}
+	return *link;
+}
+
+void upload_tick(struct upload *upload, unixtime now)
+{
+	pthread_mutex_lock(&upload->lock);
+	for (struct staging **link = &upload->stagings; *link;) {
+		for (int i = 0; i < UPLOAD_PART_COUNT; i++)
+			if (now >= (*link)->since[i] + WAIT_SECONDS)
+				buffer_clear(&(*link)->part[i]);
+		if (staging_empty(*link))
+			staging_drop(link);
+		else
+			link = &(*link)->next;
+	}
+	pthread_mutex_unlock(&upload->lock);
+}
+
+void upload_waiting(struct upload *upload, rowid project, bool ret_staged[UPLOAD_PART_COUNT],
+		    bool ret_missing[UPLOAD_PART_COUNT])
+{
+	const struct staging *staging;
+
+	pthread_mutex_lock(&upload->lock);
+	staging = *staging_find(upload, project);
+	for (int i = 0; i < UPLOAD_PART_COUNT; i++) {
+		ret_staged[i] = staging && staging->part[i].data;
+		ret_missing[i] = !ret_staged[i];
+	}
+	ret_missing[UPLOAD_PASSWORD] = staging && staging->encrypted;
+	pthread_mutex_unlock(&upload->lock);
+}
+
+static void upload_forget(struct upload *upload, rowid project)
+{
+	struct staging **link;
+
+	pthread_mutex_lock(&upload->lock);
+	link = staging_find(upload, project);
+	if (*link)
+		staging_drop(link);
+	pthread_mutex_unlock(&upload->lock);
+}
+
+/* ---- one upload ---- */
+
+struct upload_verb {
+	struct verb verb;
+	struct task task;
+	rowid project;
+	enum upload_part part;
+	struct buffer bytes; /* secret */
+	struct candidate candidate;
+	struct activation activation;
+};
+
+static void upload_clear(struct verb *verb)
+{
+	struct upload_verb *v = (struct upload_verb *)verb;
+
+	buffer_clear(&v->bytes);
+	candidate_clear(&v->candidate);
+	activation_clear(&v->activation);
+}
+
+static void upload_refuse(struct upload_verb *v, int r, const struct error *err)
+{
+	rejected_set(v->verb.core->rejected, v->project, REJECTED_SIGNING_CA, err->text);
+	verb_answer(&v->verb, r, err);
+}
+
+static void upload_committed(struct verb *verb)
+{
+	struct upload_verb *v = (struct upload_verb *)verb;
+
+	rejected_set(verb->core->rejected, v->project, REJECTED_SIGNING_CA, NULL);
+	upload_forget(verb->core->upload, v->project);
+}
+
+/* What the transaction refuses (a compromised key) is kept for the status, as what the judge refuses. */
+static int upload_apply(struct job *job, struct store *store, struct error *err)
+{
+	struct upload_verb *v = (struct upload_verb *)job;
+	int r = activation_apply(&v->activation, job, store, err);
+
+	if (r == -EKEYREJECTED)
+		rejected_set(v->verb.core->rejected, v->project, REJECTED_SIGNING_CA, err->text);
+	return r;
+}
+
+static int project_knows_key(void *context, const uint8_t spki[FINGERPRINT_SIZE], struct error *err)
+{
+	struct upload_verb *v = context;
+	struct signing_ca_row row;
+	struct store *store;
+	int r = core_reader(v->verb.core, &store, err);
+
+	if (r == 0)
+		r = signing_ca_by_spki(store, v->project, spki, &row, err);
+	return r == -ENOENT ? 0 : r < 0 ? r : 1;
+}
+
+/* Judges the parts with the new one in its place; keeps it if it is good. Under upload->lock: parts that come at the same time
+ * are judged one after the other. */
+static int upload_stage(struct upload_verb *v, struct staging *staging, struct error *err)
+{
+	struct buffer parts[UPLOAD_PART_COUNT];
+	int r;
+
+	memcpy(parts, staging->part, sizeof(parts)); /* borrowed */
+	parts[v->part] = v->bytes;
+	r = upload_judge(parts, v->part, clock_now(), project_knows_key, v, &v->candidate, err);
+	if (r < 0 || r == JUDGED_COMPLETE)
+		return r;
+	staging->encrypted = r == JUDGED_WAITS_FOR_PASSWORD;
+	buffer_clear(&staging->part[v->part]);
+	staging->part[v->part] = buffer_take(&v->bytes);
+	staging->since[v->part] = clock_now();
+	return r;
+}
+
+static int upload_judge_now(struct upload_verb *v, struct error *err)
+{
+	struct upload *upload = v->verb.core->upload;
+	struct staging **link;
+	struct staging *staging;
+	int r;
+
+	pthread_mutex_lock(&upload->lock);
+	staging = staging_get(upload, v->project);
+	r = staging ? upload_stage(v, staging, err) : error_set(err, ENOMEM, "out of memory");
+	link = staging_find(upload, v->project);
+	if (*link && staging_empty(*link))
+		staging_drop(link);
+	pthread_mutex_unlock(&upload->lock);
+	return r;
+}
+
+static void upload_task(struct task *task)
+{
+	struct upload_verb *v = (struct upload_verb *)((char *)task - offsetof(struct upload_verb, task));
+	struct error err = {0};
+	int r = upload_judge_now(v, &err);
+
+	if (r == JUDGED_COMPLETE)
+		r = activation_prepare(&v->activation, v->verb.core, v->project, &v->candidate, &err);
+	else if (r >= 0) {
+		rejected_set(v->verb.core->rejected, v->project, REJECTED_SIGNING_CA, NULL);
+		verb_answer(&v->verb, 0, &err);
+		return;
+	}
+	if (r < 0)
+		upload_refuse(v, r, &err);
+	else
+		verb_submit(&v->verb, upload_apply);
+}
+
+/* One trailing newline is not part of a password. */
+static struct span without_newline(struct span text)
+{
+	if (text.size > 0 && text.data[text.size - 1] == '\n')
+		text.size--;
+	if (text.size > 0 && text.data[text.size - 1] == '\r')
+		text.size--;
+	return text;
+}
+
+void core_upload(struct core *core, const struct caller *caller, rowid project, enum upload_part part,
+		 struct span bytes, core_done done, void *context)
+{
+	struct upload_verb *v = verb_new(sizeof(*v), core, caller, done, context);
+	struct error err = {0};
+
+	if (!v)
+		return;
+	v->project = project;
+	v->part = part;
+	v->bytes = BUFFER_SECRET;
+	v->verb.clear = upload_clear;
+	v->verb.committed = upload_committed;
+	if (core->options.read_only) {
+		verb_answer(&v->verb, error_set(&err, EROFS, "the mount is read-only (-o ro)"), &err);
+		return;
+	}
+	buffer_add_span(&v->bytes, part == UPLOAD_PASSWORD ? without_newline(bytes) : bytes);
+	if (buffer_status(&v->bytes) < 0) {
+		verb_answer(&v->verb, error_set(&err, ENOMEM, "out of locked memory for uploads: try again"), &err);
+		return;
+	}
+	v->task.run = upload_task;
+	pool_submit(core->pool, &v->task);
+}

@@ -1,0 +1,21 @@
+/* Uploads of a signing CA (SPEC 5.1): parts wait in locked memory until certificate and key are there and match; then
+ * the signing CA becomes active in one transaction, inside the close that completed it. See core_upload in certfs/core.h.
+ */
+#ifndef CORE_UPLOAD_H
+#define CORE_UPLOAD_H
+
+#include "certfs/core.h"
+
+struct upload;
+
+int upload_new(struct core *core, struct upload **ret, struct error *err);
+void upload_free(struct upload *upload);
+
+/* Forgets parts that have waited for an hour. */
+void upload_tick(struct upload *upload, unixtime now);
+
+/* Which parts of a project wait, and which are missing for them to be of use, for signing_ca/status. */
+void upload_waiting(struct upload *upload, rowid project, bool ret_staged[UPLOAD_PART_COUNT],
+		    bool ret_missing[UPLOAD_PART_COUNT]);
+
+#endif

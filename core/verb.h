@@ -1,0 +1,27 @@
+/* What all changes have in common: a job for the writer, an answer to give, and core held open until then.
+ * A verb of its own embeds struct verb as its first member; it is allocated by verb_new and freed after its answer.
+ */
+#ifndef CORE_VERB_H
+#define CORE_VERB_H
+
+#include "core_internal.h"
+#include "writer.h"
+
+struct verb {
+	struct job job;
+	struct core *core;
+	core_done done;
+	void *context;
+	void (*committed)(struct verb *verb); /* after the commit, before the answer; NULL: nothing to do */
+	void (*clear)(struct verb *verb);     /* frees what it owns besides itself; NULL: nothing */
+};
+
+/* size: of the struct that embeds it; zeroed. NULL: out of memory, and done has been called. */
+void *verb_new(size_t size, struct core *core, const struct caller *caller, core_done done, void *context);
+
+void verb_submit(struct verb *verb, int (*apply)(struct job *job, struct store *store, struct error *err));
+
+/* Answers without asking the writer, and frees. */
+void verb_answer(struct verb *verb, int r, const struct error *err);
+
+#endif

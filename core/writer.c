@@ -1,0 +1,201 @@
+#include "writer.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "certfs/log.h"
+#include "clock.h"
+
+enum { BATCH_MAX = 1000, ANSWERS_KEPT_SECONDS = 600 };
+
+struct writer {
+	struct store *store; /* only the thread's */
+	uint64_t connection;
+	bool read_only;
+	struct writer_hooks hooks;
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	struct job *head; /* protected by lock, as what follows */
+	struct job **tail;
+	bool ending;
+};
+
+/* Takes up to BATCH_MAX jobs; waits for the first. NULL: the end has come and nothing is left. */
+static struct job *writer_take(struct writer *writer)
+{
+	struct job *batch;
+	struct job **last = &batch;
+
+	pthread_mutex_lock(&writer->lock);
+	while (!writer->head && !writer->ending)
+		pthread_cond_wait(&writer->wake, &writer->lock);
+	batch = writer->head;
+	for (int n = 0; *last && n < BATCH_MAX; n++)
+		last = &(*last)->next;
+	writer->head = *last;
+	if (!writer->head)
+		writer->tail = &writer->head;
+	*last = NULL;
+	pthread_mutex_unlock(&writer->lock);
+	return batch;
+}
+
+/* 1: the job is a resent request that was answered before. */
+static int job_replay(struct writer *writer, struct job *job)
+{
+	int r;
+
+	if (!job->caller.resent || !job->caller.request)
+		return 0;
+	r = request_find(writer->store, writer->connection, job->caller.request, &job->result, &job->error);
+	job->replayed = r == 1;
+	return r;
+}
+
+static int job_remember(struct writer *writer, struct job *job)
+{
+	if (!job->caller.request)
+		return 0;
+	return request_put(writer->store, writer->connection, job->caller.request, job->result, clock_now(),
+			   &job->error);
+}
+
+static int job_apply(struct writer *writer, struct job *job)
+{
+	int r = job_replay(writer, job);
+
+	if (r != 0)
+		return r < 0 ? r : 0;
+	r = store_savepoint(writer->store, &job->error);
+	if (r < 0)
+		return r;
+	r = job->apply(job, writer->store, &job->error);
+	if (r >= 0)
+		r = job_remember(writer, job);
+	if (r >= 0)
+		return store_release(writer->store, &job->error);
+	if (store_in_transaction(writer->store))
+		store_undo(writer->store);
+	return r;
+}
+
+/* One transaction for the whole batch. A failure of the store itself fails the batch: what was applied is rolled back. */
+static int batch_apply(struct writer *writer, struct job *batch, struct error *err)
+{
+	int r = writer->read_only ? error_set(err, EROFS, "the mount is read-only (-o ro): nothing changes") :
+				    store_ready(writer->store, err);
+
+	if (r == 0)
+		r = store_begin(writer->store, err);
+	for (struct job *job = batch; job && r == 0; job = job->next) {
+		job->r = job_apply(writer, job);
+		if (!store_in_transaction(writer->store)) {
+			*err = job->error; /* SQLite gave up the whole transaction: disk full, I/O error, … */
+			r = job->r < 0 ? job->r : error_set(err, EIO, "the store lost its transaction");
+		}
+	}
+	return r == 0 ? store_commit(writer->store, err) : r;
+}
+
+static void batch_answer(struct writer *writer, struct job *batch, int r, const struct error *err)
+{
+	for (struct job *job = batch; r == 0 && job; job = job->next)
+		if (job->r >= 0 && !job->replayed)
+			writer->hooks.touched(writer->hooks.context, job);
+	while (batch) {
+		struct job *job = batch;
+		struct error error = r < 0 ? *err : job->error;
+
+		batch = job->next;
+		job->done(job, r < 0 ? r : job->r, &error);
+	}
+}
+
+static void writer_prune(struct writer *writer)
+{
+	struct error err;
+
+	if (writer->read_only || store_begin(writer->store, &err) < 0)
+		return;
+	if (request_prune(writer->store, writer->connection, clock_now() - ANSWERS_KEPT_SECONDS, &err) < 0) {
+		store_rollback(writer->store);
+		return;
+	}
+	(void)store_commit(writer->store, &err);
+}
+
+static void *writer_main(void *context)
+{
+	struct writer *writer = context;
+	struct job *batch;
+
+	pthread_setname_np(pthread_self(), "certfs-writer");
+	writer_prune(writer);
+	while ((batch = writer_take(writer))) {
+		struct error err = {0};
+		int r = batch_apply(writer, batch, &err);
+
+		if (r < 0) {
+			store_rollback(writer->store);
+			if (r != -EROFS)
+				log_write(LOG_ERR, "%s", err.text);
+		}
+		batch_answer(writer, batch, r, &err);
+	}
+	return NULL;
+}
+
+int writer_new(const char *path, uint64_t connection, bool read_only, const struct writer_hooks *hooks,
+	       struct writer **ret, struct error *err)
+{
+	struct writer *writer = calloc(1, sizeof(*writer));
+	int r;
+
+	if (!writer)
+		return error_set(err, ENOMEM, "out of memory");
+	r = store_open(path, read_only ? STORE_READ : STORE_WRITE, &writer->store, err);
+	if (r < 0) {
+		free(writer);
+		return r;
+	}
+	writer->connection = connection;
+	writer->read_only = read_only;
+	writer->hooks = *hooks;
+	writer->tail = &writer->head;
+	pthread_mutex_init(&writer->lock, NULL);
+	pthread_cond_init(&writer->wake, NULL);
+	r = pthread_create(&writer->thread, NULL, writer_main, writer);
+	if (r != 0) {
+		store_close(writer->store);
+		free(writer);
+		return error_set(err, r, "can't start the writer thread");
+	}
+	*ret = writer;
+	return 0;
+}
+
+void writer_free(struct writer *writer)
+{
+	if (!writer)
+		return;
+	pthread_mutex_lock(&writer->lock);
+	writer->ending = true;
+	pthread_cond_signal(&writer->wake);
+	pthread_mutex_unlock(&writer->lock);
+	pthread_join(writer->thread, NULL);
+	store_close(writer->store);
+	pthread_mutex_destroy(&writer->lock);
+	pthread_cond_destroy(&writer->wake);
+	free(writer);
+}
+
+void writer_submit(struct writer *writer, struct job *job)
+{
+	job->next = NULL;
+	pthread_mutex_lock(&writer->lock);
+	*writer->tail = job;
+	writer->tail = &job->next;
+	pthread_cond_signal(&writer->wake);
+	pthread_mutex_unlock(&writer->lock);
+}

@@ -1,0 +1,50 @@
+/* The one writer: every change of the store is a job, and jobs that are ready together share a transaction (group commit).
+ *
+ * A job's effect is durable before its done() runs. A request that FUSE sent again after the worker had died finds its
+ * answer in the store and is not applied twice.
+ */
+#ifndef CORE_WRITER_H
+#define CORE_WRITER_H
+
+#include "certfs/error.h"
+#include "certfs/types.h"
+#include "store.h"
+
+struct writer;
+
+struct job {
+	struct job *next;     /* the writer's */
+	struct caller caller; /* caller.request != 0: remembered with its result */
+	int64_t result;       /* set by apply; what a resent request is answered with */
+	bool replayed;        /* this was a resent request that had been applied: only result is set */
+	rowid touched_project; /* set by apply: snapshots to drop from the caches, 0: none */
+	rowid touched_app;
+	rowid touched_signing_ca;
+	bool announce;        /* set by apply: the kernel may hold names of touched_app's files that are no longer true */
+
+	/* Changes the store, on the writer's thread, inside a savepoint. */
+	int (*apply)(struct job *job, struct store *store, struct error *err);
+
+	/* Answers, on the writer's thread, after the commit or the failure (r < 0, *err says why). Owns the job. Must not block. */
+	void (*done)(struct job *job, int r, const struct error *err);
+
+	struct error error; /* the writer's, between apply and done */
+	int r;
+};
+
+/* What the writer does with what a committed job touched. */
+struct writer_hooks {
+	void (*touched)(void *context, const struct job *job);
+	void *context;
+};
+
+int writer_new(const char *path, uint64_t connection, bool read_only, const struct writer_hooks *hooks,
+	       struct writer **ret, struct error *err);
+
+/* Commits everything that was submitted, then ends the thread. */
+void writer_free(struct writer *writer);
+
+/* Hands the job over; done() will run. Any thread, done() callbacks included. */
+void writer_submit(struct writer *writer, struct job *job);
+
+#endif

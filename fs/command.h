@@ -1,0 +1,28 @@
+/* The subcommands. Each gets its own arguments, argv[0] being its name, and returns the exit status. */
+#ifndef FS_COMMAND_H
+#define FS_COMMAND_H
+
+#include "certfs/config.h"
+#include "certfs/error.h"
+
+enum { STATUS_OK = 0, STATUS_FAILURE = 1, STATUS_USAGE = 2 };
+
+/* The rest of the line behind `certfs NAME`, as the usage shows it. */
+#define COMMAND_MOUNT_USAGE "[-f] [-c FILE] [-o OPTION,…] MOUNTPOINT"
+#define COMMAND_CHECK_USAGE "[-c FILE]"
+
+int command_mount(int argc, char **argv);
+int command_check(int argc, char **argv);
+
+/* mount(8)'s helper: mount.certfs CONFIG MOUNTPOINT [-sfnv] [-o OPTION,…]. Goes on as `certfs mount …`, by exec, so that
+ * the process list shows it like any other. */
+int command_mount_helper(int argc, char **argv);
+
+/* The configuration of a command: path, or /etc/certfs/certfs.conf if there is one, or the defaults if path is NULL. */
+int command_config(const char *path, struct config *ret, struct error *err);
+
+/* Print a line for the terminal, return the exit status. */
+int command_failed(const struct error *err);
+int command_misused(const char *name, const char *usage);
+
+#endif

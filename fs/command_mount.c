@@ -1,0 +1,270 @@
+/* certfs mount, and mount(8)'s helper. */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "certfs/core.h"
+#include "certfs/log.h"
+#include "fs/command.h"
+#include "fs/daemonize.h"
+#include "fs/mount_options.h"
+#include "fs/mountpoint.h"
+#include "fs/session.h"
+
+enum { LOCK_TRIES = 25, LOCK_PAUSE_NS = 20 * 1000 * 1000 };
+
+struct mount_request {
+	bool foreground;
+	const char *config_path; /* NULL: not given */
+	const char *typed;       /* mount point */
+	struct mount_options options;
+	struct config config;
+	char mountpoint[PATH_MAX];
+};
+
+/* ---- the arguments ---- */
+
+static int take_options(struct mount_request *request, const char *list)
+{
+	struct error err = {0};
+
+	if (mount_options_add(&request->options, list, &err) == 0)
+		return STATUS_OK;
+	command_failed(&err);
+	return STATUS_USAGE;
+}
+
+static int take_argument(struct mount_request *request, int c)
+{
+	switch (c) {
+	case 'f':
+		request->foreground = true;
+		return STATUS_OK;
+	case 'c':
+		request->config_path = optarg;
+		return STATUS_OK;
+	case 'o':
+		return take_options(request, optarg);
+	default:
+		return command_misused("mount", COMMAND_MOUNT_USAGE);
+	}
+}
+
+static int parse(int argc, char **argv, struct mount_request *request)
+{
+	static const struct option options[] = {
+		{"foreground", no_argument, NULL, 'f'},
+		{"config", required_argument, NULL, 'c'},
+		{"options", required_argument, NULL, 'o'},
+		{NULL, 0, NULL, 0},
+	};
+	int c;
+
+	while ((c = getopt_long(argc, argv, "fc:o:", options, NULL)) != -1) {
+		int status = take_argument(request, c);
+
+		if (status != STATUS_OK)
+			return status;
+	}
+	if (optind != argc - 1)
+		return command_misused("mount", COMMAND_MOUNT_USAGE);
+	request->typed = argv[optind];
+	return STATUS_OK;
+}
+
+/* ---- what can be known before anything is started ---- */
+
+static int look_ahead(struct mount_request *request, struct error *err)
+{
+	int r = command_config(request->config_path, &request->config, err);
+
+	if (r == 0)
+		r = mountpoint_resolve(request->typed, request->mountpoint, err);
+	if (r == 0)
+		r = mountpoint_check_store(request->mountpoint, &request->config, err);
+	return r;
+}
+
+/* ---- serving ---- */
+
+/* No key in a core dump, and none for a debugger that is not root's. */
+static void harden(void)
+{
+	const struct rlimit none = {0, 0};
+
+	prctl(PR_SET_DUMPABLE, 0);
+	setrlimit(RLIMIT_CORE, &none);
+	umask(077);
+}
+
+static void print_mounted(FILE *out, const char *mountpoint)
+{
+	fprintf(out, "certfs: mounted at %s; next: cat %s/README\n", mountpoint, mountpoint);
+	fflush(out);
+}
+
+static void on_ready(const struct session_options *options, const struct config *config)
+{
+	if (options->background)
+		daemonize_ready(config->log_level);
+	else
+		print_mounted(stderr, options->mountpoint);
+}
+
+/* A worker whose supervisor was just killed holds the lock a moment longer. */
+static int lock_store(const struct config *config, int *ret_fd, struct error *err)
+{
+	int r = core_lock(config, ret_fd, err);
+
+	for (int i = 1; i < LOCK_TRIES && r == -EBUSY; i++) {
+		nanosleep(&(struct timespec){.tv_nsec = LOCK_PAUSE_NS}, NULL);
+		r = core_lock(config, ret_fd, err);
+	}
+	return r;
+}
+
+static int serve(const struct mount_request *request, struct error *err)
+{
+	const struct session_options options = {
+		.mountpoint = request->mountpoint,
+		.source = request->options.source,
+		.fuse_options = request->options.fuse,
+		.read_only = request->options.read_only,
+		.background = !request->foreground,
+		.ready = on_ready,
+	};
+	int lock;
+	int r = lock_store(&request->config, &lock, err);
+
+	if (r < 0)
+		return r;
+	r = core_prepare(&request->config, options.read_only, err);
+	if (r == 0)
+		r = session_run(&options, &request->config, err);
+	close(lock);
+	return r;
+}
+
+static int run(const struct mount_request *request)
+{
+	struct error err = {0};
+
+	harden();
+	log_open(false, request->config.log_level);
+	if (chdir("/") < 0)
+		error_set(&err, errno, "can't change to the directory /: %s", strerror(errno));
+	else if (serve(request, &err) == 0)
+		return STATUS_OK;
+	return command_failed(&err);
+}
+
+static int run_in_background(const struct mount_request *request)
+{
+	struct error err = {0};
+	int status = STATUS_FAILURE;
+	int r = daemonize(&status, &err);
+
+	if (r == 0)
+		return run(request);
+	if (r < 0)
+		return command_failed(&err);
+	if (status == STATUS_OK)
+		print_mounted(stdout, request->mountpoint);
+	return status;
+}
+
+int command_mount(int argc, char **argv)
+{
+	static struct mount_request request; /* too large for a stack that is inherited by every worker */
+	struct error err = {0};
+	int status = parse(argc, argv, &request);
+
+	if (status != STATUS_OK)
+		return status;
+	if (look_ahead(&request, &err) < 0)
+		return command_failed(&err);
+	return request.foreground ? run(&request) : run_in_background(&request);
+}
+
+/* ---- mount(8)'s helper ---- */
+
+struct helper_request {
+	const char *config; /* NULL: the default one */
+	const char *mountpoint;
+	char options[4096];
+	bool fake; /* mount -f: everything but the mount */
+};
+
+static void add_option(struct helper_request *request, const char *prefix, const char *text)
+{
+	size_t used = strlen(request->options);
+
+	snprintf(request->options + used, sizeof(request->options) - used, "%s%s%s", used ? "," : "", prefix, text);
+}
+
+static int helper_parse(int argc, char **argv, struct helper_request *request)
+{
+	int c;
+
+	while ((c = getopt(argc, argv, "sfnvo:t:N:")) != -1) {
+		if (c == '?')
+			return STATUS_USAGE;
+		if (c == 'o')
+			add_option(request, "", optarg);
+		request->fake |= c == 'f';
+	}
+	if (optind != argc - 2)
+		return STATUS_USAGE;
+	if (strcmp(argv[optind], "certfs") != 0 && strcmp(argv[optind], "none") != 0)
+		request->config = argv[optind];
+	request->mountpoint = argv[optind + 1];
+	return STATUS_OK;
+}
+
+/* The device that mount(8) was given shows in the table of mounts, so `mount -a` knows that it is done. */
+static void name_source(struct helper_request *request)
+{
+	if (request->config && !strpbrk(request->config, ",\\"))
+		add_option(request, "fsname=", request->config);
+}
+
+static int go_on_as_mount(const struct helper_request *request)
+{
+	char program[PATH_MAX] = "";
+	char *argv[8] = {"certfs", "mount"};
+	int argc = 2;
+
+	if (request->config) {
+		argv[argc++] = "-c";
+		argv[argc++] = (char *)request->config;
+	}
+	if (*request->options) {
+		argv[argc++] = "-o";
+		argv[argc++] = (char *)request->options;
+	}
+	argv[argc++] = (char *)request->mountpoint;
+	if (readlink("/proc/self/exe", program, sizeof(program) - 1) > 0)
+		execv(program, argv);
+	optind = 1; /* no /proc: only the process list is less clear */
+	return command_mount(argc - 1, argv + 1);
+}
+
+int command_mount_helper(int argc, char **argv)
+{
+	struct helper_request request = {0};
+
+	if (helper_parse(argc, argv, &request) != STATUS_OK) {
+		fputs("usage: mount.certfs CONFIG MOUNTPOINT [-sfnv] [-o OPTION,…]\n", stderr);
+		return STATUS_USAGE;
+	}
+	if (request.fake)
+		return STATUS_OK;
+	name_source(&request);
+	return go_on_as_mount(&request);
+}

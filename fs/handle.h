@@ -1,0 +1,42 @@
+/* Open files that need memory: a snapshot being read, or bytes being written. A public certificate needs none: its handle is the
+ * number of its generation, so that a new worker goes on where the old one died.
+ */
+#ifndef FS_HANDLE_H
+#define FS_HANDLE_H
+
+#include <pthread.h>
+
+#include "certfs/buffer.h"
+#include "fs/tree.h"
+
+/* What a file handle of FUSE says by itself. */
+#define FH_GENERATION (1ULL << 63) /* the rest is the row of a generation */
+#define FH_EMPTY      (1ULL << 62) /* opened for writing, with nothing in it yet */
+
+struct handle {
+	struct handle *next; /* the table's */
+	uint64_t fh;
+	const struct tree_row *row;
+	rowid id;
+	bool writing;
+
+	pthread_mutex_t lock;  /* protects what follows: threads and processes may share a descriptor */
+	struct buffer content; /* the snapshot, or what was written so far */
+	bool truncated;        /* opened with O_TRUNC, created, or cut to nothing */
+	bool written;          /* bytes have arrived */
+	bool unjudged;         /* since the last flush */
+	bool dirty;            /* marked in the shared table */
+	off_t base;            /* a trigger: offset of the first write, which may have been an append */
+};
+
+struct handles;
+
+struct handles *handles_new(void); /* NULL: out of memory */
+void handles_free(struct handles *handles);
+
+/* fh as the kernel knows it. NULL: out of memory. The kernel sends no release while another request uses the handle. */
+struct handle *handle_add(struct handles *handles, uint64_t fh, const struct tree_row *row, rowid id, bool secret);
+struct handle *handle_find(struct handles *handles, uint64_t fh); /* NULL: not in this worker */
+void handle_drop(struct handles *handles, uint64_t fh);
+
+#endif

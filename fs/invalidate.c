@@ -1,0 +1,135 @@
+#include "fs/invalidate.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fs/ino.h"
+#include "fs/reply.h"
+#include "fs/tree.h"
+
+struct item {
+	struct item *next;
+	rowid app;      /* != 0: its files */
+	fuse_req_t req; /* else: the answer r to this */
+	int r;
+};
+
+struct invalidate {
+	struct fuse_session *session;
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	struct item *head, **tail; /* protected by lock, as what follows */
+	bool ending;
+};
+
+/* ENOENT: the kernel does not know the name, all is well. Other errors leave it to the timeouts. */
+static void invalidate_names(struct invalidate *invalidate, rowid app)
+{
+	const fuse_ino_t directory = ino_encode((struct ino){.kind = KIND_APP, .row = app});
+	const struct tree_row *row = NULL;
+
+	while ((row = tree_next(KIND_APP, row)))
+		if (row->flags & TREE_VERSIONED)
+			(void)fuse_lowlevel_notify_inval_entry(invalidate->session, directory, row->name,
+							       strlen(row->name));
+}
+
+static void item_do(struct invalidate *invalidate, struct item *item)
+{
+	if (item->app)
+		invalidate_names(invalidate, item->app);
+	else
+		reply_status(item->req, item->r);
+	free(item);
+}
+
+static struct item *invalidate_take(struct invalidate *invalidate)
+{
+	struct item *item;
+
+	pthread_mutex_lock(&invalidate->lock);
+	while (!invalidate->head && !invalidate->ending)
+		pthread_cond_wait(&invalidate->wake, &invalidate->lock);
+	item = invalidate->head;
+	if (item) {
+		invalidate->head = item->next;
+		if (!invalidate->head)
+			invalidate->tail = &invalidate->head;
+	}
+	pthread_mutex_unlock(&invalidate->lock);
+	return item;
+}
+
+static void *invalidate_main(void *context)
+{
+	struct invalidate *invalidate = context;
+	struct item *item;
+
+	pthread_setname_np(pthread_self(), "certfs-inval");
+	while ((item = invalidate_take(invalidate)))
+		item_do(invalidate, item);
+	return NULL;
+}
+
+int invalidate_new(struct fuse_session *session, struct invalidate **ret, struct error *err)
+{
+	struct invalidate *invalidate = calloc(1, sizeof(*invalidate));
+	int r;
+
+	if (!invalidate)
+		return error_set(err, ENOMEM, "out of memory");
+	invalidate->session = session;
+	invalidate->tail = &invalidate->head;
+	pthread_mutex_init(&invalidate->lock, NULL);
+	pthread_cond_init(&invalidate->wake, NULL);
+	r = pthread_create(&invalidate->thread, NULL, invalidate_main, invalidate);
+	if (r != 0) {
+		free(invalidate);
+		return error_set(err, r, "can't start the invalidation thread");
+	}
+	*ret = invalidate;
+	return 0;
+}
+
+void invalidate_free(struct invalidate *invalidate)
+{
+	if (!invalidate)
+		return;
+	pthread_mutex_lock(&invalidate->lock);
+	invalidate->ending = true;
+	pthread_cond_signal(&invalidate->wake);
+	pthread_mutex_unlock(&invalidate->lock);
+	pthread_join(invalidate->thread, NULL);
+	pthread_mutex_destroy(&invalidate->lock);
+	pthread_cond_destroy(&invalidate->wake);
+	free(invalidate);
+}
+
+static bool invalidate_queue(struct invalidate *invalidate, struct item what)
+{
+	struct item *item = malloc(sizeof(*item));
+
+	if (!item)
+		return false;
+	*item = what;
+	item->next = NULL;
+	pthread_mutex_lock(&invalidate->lock);
+	*invalidate->tail = item;
+	invalidate->tail = &item->next;
+	pthread_cond_signal(&invalidate->wake);
+	pthread_mutex_unlock(&invalidate->lock);
+	return true;
+}
+
+void invalidate_app(struct invalidate *invalidate, rowid app)
+{
+	(void)invalidate_queue(invalidate, (struct item){.app = app}); /* failing, stat is right after a second */
+}
+
+void invalidate_then_reply(struct invalidate *invalidate, fuse_req_t req, int r)
+{
+	if (!invalidate_queue(invalidate, (struct item){.req = req, .r = r}))
+		reply_status(req, r);
+}

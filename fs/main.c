@@ -1,0 +1,147 @@
+/* certfs: the command line. */
+#include <getopt.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "certfs/core.h"
+#include "certfs/log.h"
+#include "fs/command.h"
+#include "fs/fs.h"
+
+#ifndef CERTFS_VERSION
+#define CERTFS_VERSION "unknown"
+#endif
+
+static int command_version(int argc, char **argv);
+
+static const struct command {
+	const char *name;
+	int (*function)(int argc, char **argv);
+	const char *usage;
+	const char *description;
+} commands[] = {
+	{"mount", command_mount, COMMAND_MOUNT_USAGE, "serve the certificates as files at MOUNTPOINT"},
+	{"check", command_check, COMMAND_CHECK_USAGE, "verify the store: pairs, chains, serial numbers"},
+	{"version", command_version, "", "show the version"},
+};
+
+enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
+
+static const char default_config[] = "/etc/certfs/certfs.conf";
+
+/* ---- what the commands share ---- */
+
+int command_config(const char *path, struct config *ret, struct error *err)
+{
+	if (!path && access(default_config, F_OK) < 0) {
+		config_default(ret);
+		return 0;
+	}
+	return config_load(path ? path : default_config, ret, err);
+}
+
+int command_failed(const struct error *err)
+{
+	log_write(LOG_ERR, "%s", err->text);
+	return STATUS_FAILURE;
+}
+
+int command_misused(const char *name, const char *usage)
+{
+	fprintf(stderr, "usage: certfs %s %s\n", name, usage);
+	return STATUS_USAGE;
+}
+
+/* ---- small commands ---- */
+
+static int command_version(int argc, char **argv)
+{
+	(void)argv;
+	if (argc > 1)
+		return command_misused("version", "");
+	printf("certfs %s\nlibfuse %s\n", CERTFS_VERSION, fuse_pkgversion());
+	return STATUS_OK;
+}
+
+static int check_store(const char *config_path)
+{
+	struct error err = {0};
+	struct config config;
+	int r = command_config(config_path, &config, &err);
+
+	if (r == 0)
+		r = core_memory_init(&err);
+	if (r == 0)
+		r = core_check(&config, stdout, &err);
+	if (r == -EUCLEAN)
+		return STATUS_FAILURE; /* the report says what */
+	return r == 0 ? STATUS_OK : command_failed(&err);
+}
+
+int command_check(int argc, char **argv)
+{
+	static const struct option options[] = {{"config", required_argument, NULL, 'c'}, {NULL, 0, NULL, 0}};
+	const char *config_path = NULL;
+	int c;
+
+	while ((c = getopt_long(argc, argv, "c:", options, NULL)) != -1) {
+		if (c != 'c')
+			return command_misused("check", COMMAND_CHECK_USAGE);
+		config_path = optarg;
+	}
+	if (optind != argc)
+		return command_misused("check", COMMAND_CHECK_USAGE);
+	return check_store(config_path);
+}
+
+/* ---- the table ---- */
+
+static void print_usage(FILE *out)
+{
+	fputs("usage:\n", out);
+	for (size_t i = 0; i < COMMANDS; i++)
+		fprintf(out, "  certfs %s%s%s\n      %s\n", commands[i].name, *commands[i].usage ? " " : "", commands[i].usage,
+			commands[i].description);
+	fputs("See certfs(8).\n", out);
+}
+
+static const struct command *command_find(const char *name)
+{
+	static const struct {
+		const char *option, *name;
+	} also[] = {{"--version", "version"}, {"-V", "version"}};
+
+	for (size_t i = 0; i < sizeof(also) / sizeof(also[0]); i++)
+		if (strcmp(name, also[i].option) == 0)
+			name = also[i].name;
+	for (size_t i = 0; i < COMMANDS; i++)
+		if (strcmp(name, commands[i].name) == 0)
+			return &commands[i];
+	return NULL;
+}
+
+static bool wants_help(const char *argument)
+{
+	return strcmp(argument, "--help") == 0 || strcmp(argument, "-h") == 0 || strcmp(argument, "help") == 0;
+}
+
+int main(int argc, char **argv)
+{
+	const struct command *command;
+
+	if (argc > 0 && strcmp(basename(argv[0]), "mount.certfs") == 0)
+		return command_mount_helper(argc, argv);
+	if (argc > 1 && wants_help(argv[1])) {
+		print_usage(stdout);
+		return STATUS_OK;
+	}
+	command = argc > 1 ? command_find(argv[1]) : NULL;
+	if (command)
+		return command->function(argc - 1, argv + 1);
+	if (argc > 1)
+		fprintf(stderr, "certfs: there is no command `%s`\n", argv[1]);
+	print_usage(stderr);
+	return STATUS_USAGE;
+}

@@ -1,0 +1,291 @@
+/* Opening and reading. One open file sees one generation, whole (SPEC 2). */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "fs/handle.h"
+#include "fs/node.h"
+#include "fs/ops.h"
+#include "fs/reopen.h"
+#include "fs/reply.h"
+#include "fs/temporary.h"
+
+/* An open on its way: what it waits for (an issue, an audit record) answers later, from another thread. */
+struct opening {
+	fuse_req_t req;
+	fuse_ino_t id;
+	const struct tree_row *row;
+	rowid object;
+	struct caller caller;
+	struct fuse_file_info fi;
+	bool without_name; /* see reopen.h */
+};
+
+static void opening_answer(struct opening *opening, int r)
+{
+	struct fs *fs = fs_of(opening->req);
+
+	if (r < 0)
+		reply_node_error(opening->req, r);
+	/* The caller was interrupted: there will be no release. */
+	else if (fuse_reply_open(opening->req, &opening->fi) == -ENOENT)
+		handle_drop(fs->handles, opening->fi.fh);
+	free(opening);
+}
+
+/* A snapshot in memory, for what is not rendered again at each read. */
+static int open_snapshot(struct opening *opening, const struct view *view, struct error *err)
+{
+	struct fs *fs = fs_of(opening->req);
+	const bool secret = opening->row->flags & TREE_SECRET;
+	struct handle *handle;
+	int r;
+
+	opening->fi.fh = shared_handle(fs->shared);
+	handle = handle_add(fs->handles, opening->fi.fh, opening->row, opening->object, secret);
+	if (!handle)
+		return error_set(err, ENOMEM, "out of memory");
+	r = opening->row->render(view, &handle->content, err);
+	if (r < 0)
+		handle_drop(fs->handles, opening->fi.fh);
+	return r;
+}
+
+/* ---- certificate files ---- */
+
+static void audited(void *context, int r, int64_t result, const struct error *err)
+{
+	struct opening *opening = context;
+
+	(void)result;
+	(void)err;
+	if (r < 0)
+		handle_drop(fs_of(opening->req)->handles, opening->fi.fh);
+	opening_answer(opening, r);
+}
+
+/* The record is durable before the key leaves (SPEC 2.8). */
+static void open_secret(struct opening *opening, const struct view *view)
+{
+	const struct generation_row *generation = view_generation_row(view);
+	char object[192];
+	struct error err;
+	int r = open_snapshot(opening, view, &err);
+
+	if (r < 0) {
+		opening_answer(opening, r);
+		return;
+	}
+	snprintf(object, sizeof(object), "projects/%s/apps/%s/%s", view_project_row(view)->name,
+		 view_app_row(view)->name, opening->row->name);
+	core_audit(fs_of(opening->req)->core, &opening->caller, "read", object, generation->number, audited, opening);
+}
+
+/* The generation is there. Pages that the kernel has of this node are right, and closing tells us nothing. */
+static void open_served(struct opening *opening, const struct view *view)
+{
+	opening->fi.keep_cache = !opening->without_name;
+	opening->fi.direct_io = opening->without_name;
+	opening->fi.noflush = 1;
+	if (opening->row->flags & TREE_SECRET) {
+		open_secret(opening, view);
+		return;
+	}
+	opening->fi.fh = FH_GENERATION | (uint64_t)view_generation_row(view)->id;
+	opening_answer(opening, 0);
+}
+
+/* The node is no longer the file's: the kernel looks the name up again, and opens what it finds. */
+static bool stale(struct opening *opening, const struct view *view)
+{
+	if (node_id(opening->row, opening->object, view) == opening->id &&
+	    !(opening->row->flags & TREE_CURRENT && !view_current(view)))
+		return false;
+	opening->without_name = reopen_without_name(opening->id, opening->caller.pid);
+	return !opening->without_name;
+}
+
+static void open_versioned(struct opening *opening, bool may_issue);
+
+static void issued(void *context, int r, int64_t result, const struct error *err)
+{
+	struct opening *opening = context;
+
+	(void)result;
+	(void)err;
+	if (r < 0)
+		opening_answer(opening, r);
+	else
+		open_versioned(opening, false);
+}
+
+static void open_versioned(struct opening *opening, bool may_issue)
+{
+	struct fs *fs = fs_of(opening->req);
+	_cleanup_view_ struct view *view = NULL;
+	struct error err;
+	int r = node_view(fs, opening->row, opening->object, &view, &err);
+	const enum view_reading reading = r == 0 ? view_reading(view, &err) : VIEW_REFUSES;
+
+	if (reading == VIEW_REFUSES)
+		opening_answer(opening, -err.code);
+	else if (stale(opening, view))
+		opening_answer(opening, -ESTALE);
+	else if (reading == VIEW_SERVES)
+		open_served(opening, view);
+	else if (may_issue)
+		core_app_read(fs->core, opening->object, issued, opening);
+	else
+		opening_answer(opening, -ESTALE); /* replaced again in this moment: the kernel asks again */
+}
+
+/* ---- all others ---- */
+
+/* Rendered now, and never from the kernel's pages. */
+static void open_rendered(struct opening *opening)
+{
+	_cleanup_view_ struct view *view = NULL;
+	struct error err;
+	int r = node_view(fs_of(opening->req), opening->row, opening->object, &view, &err);
+
+	opening->fi.direct_io = 1;
+	opening->fi.noflush = 1;
+	if (r == 0)
+		r = open_snapshot(opening, view, &err);
+	opening_answer(opening, r);
+}
+
+static void open_for_reading(fuse_req_t req, fuse_ino_t id, const struct tree_row *row, struct fuse_file_info *fi)
+{
+	struct opening *opening = calloc(1, sizeof(*opening));
+
+	if (!opening) {
+		reply_status(req, -ENOMEM);
+		return;
+	}
+	*opening = (struct opening){
+		.req = req,
+		.id = id,
+		.row = row,
+		.object = ino_decode(id).row,
+		.caller = fs_caller(req),
+		.fi = *fi,
+	};
+	if (row->flags & TREE_VERSIONED)
+		open_versioned(opening, row->flags & TREE_ISSUES);
+	else
+		open_rendered(opening);
+}
+
+static void open_for_writing(fuse_req_t req, const struct tree_row *row, rowid id, struct fuse_file_info *fi)
+{
+	int r = write_open(fs_of(req), row, id, (fi->flags & O_TRUNC) != 0, fi);
+
+	if (r < 0)
+		reply_node_error(req, r);
+	else if (fuse_reply_open(req, fi) == -ENOENT)
+		handle_drop(fs_of(req)->handles, fi->fh);
+}
+
+void op_open(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
+{
+	const struct ino ino = ino_decode(id);
+	const struct tree_row *row = tree_row(ino.kind);
+
+	fi->direct_io = ino.kind == KIND_TEMPORARY;
+	if (ino.kind == KIND_TEMPORARY)
+		fuse_reply_open(req, fi);
+	else if (!row)
+		reply_status(req, -ESTALE);
+	else if ((fi->flags & O_ACCMODE) != O_RDONLY || fi->flags & O_TRUNC)
+		open_for_writing(req, row, ino.row, fi);
+	else
+		open_for_reading(req, id, row, fi);
+}
+
+/* ---- read ---- */
+
+static void read_temporary(fuse_req_t req, fuse_ino_t id, size_t size, off_t offset)
+{
+	_cleanup_buffer_ struct buffer content = BUFFER_SECRET;
+	int r = temporary_read(fs_of(req)->temporaries, id, &content);
+
+	if (r < 0)
+		reply_status(req, r);
+	else
+		reply_slice(req, buffer_span(&content), offset, size);
+}
+
+static void read_view(fuse_req_t req, const struct tree_row *row, const struct view *view, size_t size, off_t offset)
+{
+	_cleanup_buffer_ struct buffer content = {.secret = row->flags & TREE_SECRET};
+	struct error err;
+	int r = row->render(view, &content, &err);
+
+	if (r < 0)
+		reply_node_error(req, r);
+	else
+		reply_slice(req, buffer_span(&content), offset, size);
+}
+
+/* A public certificate: the handle is the generation. */
+static void read_generation(fuse_req_t req, const struct tree_row *row, uint64_t fh, size_t size, off_t offset)
+{
+	_cleanup_view_ struct view *view = NULL;
+	struct error err;
+	int r = view_generation(fs_of(req)->core, (rowid)(fh & ~FH_GENERATION), &view, &err);
+
+	if (r < 0)
+		reply_node_error(req, r);
+	else
+		read_view(req, row, view, size, offset);
+}
+
+/* A handle of a dead worker: the same bytes again, or an error, never those of another generation. */
+static void read_again(fuse_req_t req, const struct tree_row *row, fuse_ino_t id, size_t size, off_t offset)
+{
+	const rowid object = ino_decode(id).row;
+	_cleanup_view_ struct view *view = NULL;
+	struct error err;
+	int r = node_view(fs_of(req), row, object, &view, &err);
+
+	if (r == 0 && row->flags & TREE_VERSIONED && node_id(row, object, view) != id)
+		r = -EIO;
+	if (r < 0)
+		reply_node_error(req, r);
+	else
+		read_view(req, row, view, size, offset);
+}
+
+void op_read(fuse_req_t req, fuse_ino_t id, size_t size, off_t offset, struct fuse_file_info *fi)
+{
+	const struct tree_row *row = tree_row(ino_decode(id).kind);
+	struct handle *handle;
+
+	if (ino_decode(id).kind == KIND_TEMPORARY) {
+		read_temporary(req, id, size, offset);
+		return;
+	}
+	if (fi->fh & FH_GENERATION) {
+		read_generation(req, row, fi->fh, size, offset);
+		return;
+	}
+	handle = handle_find(fs_of(req)->handles, fi->fh);
+	if (!handle) {
+		read_again(req, row, id, size, offset);
+		return;
+	}
+	pthread_mutex_lock(&handle->lock);
+	reply_slice(req, buffer_span(&handle->content), offset, size);
+	pthread_mutex_unlock(&handle->lock);
+}
+
+void op_release(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
+{
+	const struct caller caller = fs_caller(req);
+
+	if (ino_decode(id).kind != KIND_TEMPORARY && !(fi->fh & FH_GENERATION))
+		write_release(fs_of(req), &caller, fi->fh);
+	reply_status(req, 0);
+}

@@ -1,0 +1,290 @@
+/* Writing: bytes are kept until a flush, and then taken or refused as a whole (SPEC 3). */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "certfs/log.h"
+#include "fs/handle.h"
+#include "fs/invalidate.h"
+#include "fs/node.h"
+#include "fs/ops.h"
+#include "fs/reply.h"
+#include "fs/temporary.h"
+
+/* ---- opening ---- */
+
+/* What an append, or a write in the middle, adds to. What can't be read now counts as empty. */
+static int preload(struct fs *fs, struct handle *handle)
+{
+	_cleanup_view_ struct view *view = NULL;
+	struct error err;
+	int r = node_view(fs, handle->row, handle->id, &view, &err);
+
+	if (r == 0 && handle->row->render(view, &handle->content, &err) < 0)
+		buffer_clear(&handle->content);
+	return r;
+}
+
+static bool starts_empty(const struct tree_row *row, bool truncated)
+{
+	return truncated || row->flags & (TREE_TRIGGER | TREE_WRITE_ONLY);
+}
+
+/* Makes the handle anew: at open, and in a worker that finds one of a dead worker's with no bytes in it. */
+static struct handle *handle_make(struct fs *fs, const struct tree_row *row, rowid id, uint64_t fh)
+{
+	struct handle *handle = handle_add(fs->handles, fh, row, id, true);
+
+	if (!handle)
+		return NULL;
+	handle->writing = true;
+	if (fh & FH_EMPTY || preload(fs, handle) == 0)
+		return handle;
+	handle_drop(fs->handles, fh);
+	return NULL;
+}
+
+int write_open(struct fs *fs, const struct tree_row *row, rowid id, bool empty, struct fuse_file_info *fi)
+{
+	struct handle *handle;
+
+	if (fs->read_only)
+		return -EROFS;
+	if (!row->write)
+		return -EPERM;
+	fi->fh = shared_handle(fs->shared) | (starts_empty(row, empty) ? FH_EMPTY : 0);
+	fi->direct_io = 1;
+	handle = handle_make(fs, row, id, fi->fh);
+	if (!handle)
+		return -ENOMEM;
+	handle->truncated = empty;
+	return 0;
+}
+
+/* The handle of a dead worker: its bytes are lost, or it had none. */
+static int handle_get(struct fs *fs, const struct tree_row *row, rowid id, uint64_t fh, struct handle **ret)
+{
+	*ret = handle_find(fs->handles, fh);
+	if (*ret)
+		return (*ret)->writing ? 0 : -EBADF;
+	if (shared_dirty(fs->shared, fh))
+		return -EIO;
+	*ret = handle_make(fs, row, id, fh);
+	return *ret ? 0 : -ENOMEM;
+}
+
+/* ---- write ---- */
+
+static int mark_dirty(struct fs *fs, struct handle *handle)
+{
+	if (!handle->dirty && !shared_dirty_set(fs->shared, handle->fh))
+		return -ENOSPC;
+	handle->dirty = true;
+	return 0;
+}
+
+/* The text of a trigger begins where its first write does, also for an append. */
+static int write_bytes(struct fs *fs, struct handle *handle, const char *data, size_t size, off_t offset)
+{
+	int r;
+
+	if (handle->row->flags & TREE_TRIGGER) {
+		if (!handle->written)
+			handle->base = offset;
+		offset -= handle->base;
+	}
+	if (offset < 0)
+		return -EINVAL;
+	if ((uint64_t)offset + size > UPLOAD_MAX)
+		return -EFBIG;
+	r = mark_dirty(fs, handle);
+	if (r == 0 && (size_t)offset + size > handle->content.size)
+		r = buffer_resize(&handle->content, (size_t)offset + size);
+	if (r < 0)
+		return r;
+	memcpy(handle->content.data + offset, data, size);
+	handle->written = true;
+	handle->unjudged = true;
+	return 0;
+}
+
+static int write_to(struct fs *fs, fuse_ino_t id, const char *data, size_t size, off_t offset, uint64_t fh)
+{
+	const struct ino ino = ino_decode(id);
+	const struct tree_row *row = tree_row(ino.kind);
+	struct handle *handle;
+	int r;
+
+	if (ino.kind == KIND_TEMPORARY)
+		return temporary_write(fs->temporaries, id, data, size, offset);
+	if (!row)
+		return -EBADF;
+	r = handle_get(fs, row, ino.row, fh, &handle);
+	if (r < 0)
+		return r;
+	pthread_mutex_lock(&handle->lock);
+	r = write_bytes(fs, handle, data, size, offset);
+	pthread_mutex_unlock(&handle->lock);
+	return r;
+}
+
+void op_write(fuse_req_t req, fuse_ino_t id, const char *data, size_t size, off_t offset, struct fuse_file_info *fi)
+{
+	int r = write_to(fs_of(req), id, data, size, offset, fi->fh);
+
+	if (r < 0)
+		reply_status(req, r);
+	else
+		fuse_reply_write(req, size);
+}
+
+int write_truncate(struct fs *fs, const struct tree_row *row, rowid id, uint64_t fh, off_t size)
+{
+	struct handle *handle;
+	int r = handle_get(fs, row, id, fh, &handle);
+
+	if (r < 0)
+		return r;
+	if (size < 0 || size > UPLOAD_MAX)
+		return -EFBIG;
+	pthread_mutex_lock(&handle->lock);
+	r = buffer_resize(&handle->content, (size_t)size);
+	handle->truncated = handle->truncated || size == 0;
+	pthread_mutex_unlock(&handle->lock);
+	return r;
+}
+
+/* ---- flush: the judgement ---- */
+
+struct judging {
+	fuse_req_t req;
+	uint64_t fh; /* 0: there was none, a touch */
+	bool through_invalidation; /* what it changed must be seen everywhere before it is answered */
+};
+
+static void handle_judged(struct fs *fs, uint64_t fh)
+{
+	struct handle *handle = handle_find(fs->handles, fh);
+
+	if (!handle) { /* a resent flush of a dead worker's handle */
+		shared_dirty_clear(fs->shared, fh);
+		return;
+	}
+	pthread_mutex_lock(&handle->lock);
+	if (handle->dirty && !handle->unjudged) {
+		shared_dirty_clear(fs->shared, fh);
+		handle->dirty = false;
+	}
+	pthread_mutex_unlock(&handle->lock);
+}
+
+static void judged(void *context, int r, int64_t result, const struct error *err)
+{
+	struct judging *judging = context;
+	struct fs *fs = fs_of(judging->req);
+
+	(void)result;
+	(void)err;
+	if (judging->fh)
+		handle_judged(fs, judging->fh);
+	if (judging->through_invalidation)
+		invalidate_then_reply(fs->invalidate, judging->req, r);
+	else
+		reply_status(judging->req, r);
+	free(judging);
+}
+
+static struct judging *judging_new(fuse_req_t req, uint64_t fh, const struct tree_row *row)
+{
+	struct judging *judging = malloc(sizeof(*judging));
+
+	if (judging)
+		*judging = (struct judging){req, fh, row->flags & TREE_TRIGGER};
+	else
+		reply_status(req, -ENOMEM);
+	return judging;
+}
+
+/* Nothing is known of this handle here: its bytes died with the worker, unless its flush had been done. */
+static void flush_unknown(fuse_req_t req, const struct tree_row *row, uint64_t fh)
+{
+	const struct caller caller = fs_caller(req);
+	struct fs *fs = fs_of(req);
+	struct judging *judging;
+
+	if (!shared_dirty(fs->shared, fh)) {
+		reply_status(req, 0);
+		return;
+	}
+	judging = judging_new(req, fh, row);
+	if (judging)
+		core_replay(fs->core, &caller, judged, judging);
+}
+
+/* A copy is judged: the answer may come at once, and other threads may write meanwhile. */
+static void flush_handle(fuse_req_t req, struct handle *handle)
+{
+	_cleanup_buffer_ struct buffer bytes = BUFFER_SECRET;
+	const struct caller caller = fs_caller(req);
+	struct judging *judging;
+
+	pthread_mutex_lock(&handle->lock);
+	buffer_add_span(&bytes, buffer_span(&handle->content));
+	if (buffer_status(&bytes) == 0)
+		handle->unjudged = false;
+	pthread_mutex_unlock(&handle->lock);
+	if (buffer_status(&bytes) < 0) {
+		reply_status(req, -ENOMEM);
+		return;
+	}
+	judging = judging_new(req, handle->fh, handle->row);
+	if (judging)
+		handle->row->write(fs_of(req)->core, &caller, handle->id, buffer_span(&bytes), judged, judging);
+}
+
+void op_flush(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
+{
+	const struct tree_row *row = tree_row(ino_decode(id).kind);
+	struct handle *handle = handle_find(fs_of(req)->handles, fi->fh);
+
+	if (!row || !row->write || fi->fh & FH_GENERATION)
+		reply_status(req, 0);
+	else if (!handle)
+		flush_unknown(req, row, fi->fh);
+	else if (handle->writing && handle->unjudged)
+		flush_handle(req, handle);
+	else
+		reply_status(req, 0);
+}
+
+/* ---- triggers without a text ---- */
+
+static void fired_at_release(void *context, int r, int64_t result, const struct error *err)
+{
+	(void)context;
+	(void)result;
+	if (r < 0)
+		log_write(LOG_WARNING, "a truncated trigger did not fire: %s", err->text);
+}
+
+void write_release(struct fs *fs, const struct caller *caller, uint64_t fh)
+{
+	const struct handle *handle = handle_find(fs->handles, fh);
+
+	if (!handle)
+		return;
+	if (handle->dirty)
+		shared_dirty_clear(fs->shared, fh);
+	if (handle->writing && handle->row->flags & TREE_TRIGGER && handle->truncated && !handle->written)
+		handle->row->write(fs->core, caller, handle->id, (struct span){0}, fired_at_release, NULL);
+	handle_drop(fs->handles, fh);
+}
+
+void write_fire(fuse_req_t req, const struct tree_row *row, rowid id)
+{
+	const struct caller caller = fs_caller(req);
+	struct judging *judging = judging_new(req, 0, row);
+
+	if (judging)
+		row->write(fs_of(req)->core, &caller, id, (struct span){0}, judged, judging);
+}

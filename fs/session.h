@@ -1,0 +1,24 @@
+/* A mount's life in the supervisor: mount, answer the kernel's first request, have workers serve, unmount. */
+#ifndef FS_SESSION_H
+#define FS_SESSION_H
+
+#include "certfs/config.h"
+#include "certfs/error.h"
+#include "fs/fs.h"
+
+struct session_options {
+	const char *mountpoint;   /* absolute, without links (mountpoint_resolve) */
+	const char *source;       /* what the table of mounts shows as device; NULL or empty: certfs */
+	const char *fuse_options; /* further -o options that the kernel or libfuse understands, comma-separated, or NULL */
+	bool read_only;
+	bool background;          /* the worker leaves standard error too once it receives (daemonize.h) */
+
+	/* Called once, in the supervisor, when the mount answers. */
+	void (*ready)(const struct session_options *options, const struct config *config);
+};
+
+/* Mounts, serves until unmounted or told to end by SIGTERM or SIGINT, unmounts. Returns 0, or -errno and the sentence.
+ * The caller holds the store's lock and has called core_prepare. Must be called by a single-threaded process. */
+int session_run(const struct session_options *options, const struct config *config, struct error *err);
+
+#endif

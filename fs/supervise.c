@@ -1,0 +1,351 @@
+/* The supervisor's loop (supervise.h). */
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "certfs/log.h"
+#include "fs/daemonize.h"
+#include "fs/supervise.h"
+#include "fs/worker.h"
+
+enum {
+	DEATHS_MAX = 10,           /* in a row, with nothing answered in between */
+	QUICK_MS = 10 * 1000,      /* who lived longer did not die of what it was asked at its start */
+	UNUSABLE_MAX_MS = 30 * 1000,
+	PAUSE_FIRST_MS = 10,
+	PAUSE_MAX_MS = 1000,
+	DRAIN_MAX_MS = 10 * 1000,
+};
+
+struct supervisor {
+	struct fs *fs;
+	const struct session_options *options;
+	int signals;             /* signalfd */
+	int report;              /* what the worker says (worker.h), -1: nothing more to come */
+	pid_t worker;            /* 0: none runs */
+	int64_t started;         /* the worker, like all times here in CLOCK_MONOTONIC's milliseconds */
+	int64_t restart;         /* when to start the next one, while none runs */
+	int deaths;              /* in a row */
+	uint64_t answered;       /* at the last death */
+	int64_t pause;           /* before the next try to open core; 0: the last worker received */
+	int64_t unusable_since;
+	struct error reason;     /* why the last worker could not open core */
+	bool mount_answers;      /* a worker has received: for good */
+	bool stopping;
+	int64_t deadline;        /* of the drain */
+	bool ended;
+	int result;
+	struct error *err;
+};
+
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static void end(struct supervisor *s, int result)
+{
+	s->ended = true;
+	s->result = result;
+}
+
+/* ---- starting a worker ---- */
+
+static const int signals_taken[] = {SIGCHLD, SIGTERM, SIGINT, SIGHUP};
+
+static void signal_set(sigset_t *ret)
+{
+	sigemptyset(ret);
+	for (size_t i = 0; i < sizeof(signals_taken) / sizeof(signals_taken[0]); i++)
+		sigaddset(ret, signals_taken[i]);
+}
+
+void supervise_block_signals(void)
+{
+	sigset_t set;
+
+	signal_set(&set);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+/* The setting does not survive a change of user: whoever makes one sets it again. */
+static void die_with(pid_t supervisor)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != supervisor)
+		_exit(1);
+}
+
+static _Noreturn void worker_child(struct supervisor *s, pid_t supervisor, int report[2])
+{
+	die_with(supervisor);
+	close(s->signals);
+	close(report[0]);
+	worker_run(s->fs, report[1], s->options->background);
+}
+
+static int worker_fork(struct supervisor *s)
+{
+	const pid_t supervisor = getpid();
+	int report[2];
+	pid_t pid;
+
+	if (pipe2(report, O_CLOEXEC | O_NONBLOCK) < 0)
+		return error_set(&s->reason, errno, "can't make a pipe for the worker: %s", strerror(errno));
+	atomic_fetch_add(&s->fs->shared->workers, 1);
+	pid = fork();
+	if (pid == 0)
+		worker_child(s, supervisor, report);
+	close(report[1]);
+	if (pid < 0) {
+		close(report[0]);
+		return error_set(&s->reason, errno, "can't start a worker: %s", strerror(errno));
+	}
+	s->worker = pid;
+	s->report = report[0];
+	s->started = now_ms();
+	return 0;
+}
+
+/* ---- what the worker says ---- */
+
+static void report_close(struct supervisor *s)
+{
+	if (s->report >= 0)
+		close(s->report);
+	s->report = -1;
+}
+
+static void worker_receives(struct supervisor *s)
+{
+	if (s->pause)
+		log_write(LOG_NOTICE, "%s is served again", s->fs->mountpoint);
+	s->pause = 0;
+	if (s->mount_answers)
+		return;
+	s->mount_answers = true;
+	if (s->options->ready)
+		s->options->ready(s->options, s->fs->config);
+	service_notify("READY=1");
+}
+
+static void report_read(struct supervisor *s)
+{
+	char text[sizeof(s->reason.text)];
+	ssize_t n = s->report < 0 ? 0 : read(s->report, text, sizeof(text) - 1);
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	report_close(s);
+	if (n <= 0)
+		return; /* it died before it could say anything */
+	text[n] = '\0';
+	if (text[0] == '\0')
+		worker_receives(s);
+	else
+		error_set(&s->reason, EIO, "%s", text);
+}
+
+/* ---- the end of a worker ---- */
+
+/* The store can't be opened. Clients wait meanwhile, for a while: most causes go away by themselves. Whoever has just typed the
+ * mount command waits for no second try. */
+static void worker_unusable(struct supervisor *s)
+{
+	const int64_t now = now_ms();
+
+	if (!s->mount_answers) {
+		end(s, error_set(s->err, EIO, "%s", s->reason.text));
+		return;
+	}
+	if (s->pause == 0) {
+		log_write(LOG_ERR, "a new worker can't serve, trying again for %d s: %s", UNUSABLE_MAX_MS / 1000, s->reason.text);
+		s->unusable_since = now;
+		s->pause = PAUSE_FIRST_MS;
+	} else {
+		s->pause = s->pause * 2 < PAUSE_MAX_MS ? s->pause * 2 : PAUSE_MAX_MS;
+	}
+	s->restart = now + s->pause;
+	if (now - s->unusable_since > UNUSABLE_MAX_MS)
+		end(s, error_set(s->err, EIO, "%s can't be served for %d s now, giving up: %s", s->fs->mountpoint,
+				 UNUSABLE_MAX_MS / 1000, s->reason.text));
+}
+
+static void describe_end(int status, char *text, size_t size)
+{
+	if (WIFSIGNALED(status))
+		snprintf(text, size, "signal %d, %s", WTERMSIG(status), strsignal(WTERMSIG(status)));
+	else
+		snprintf(text, size, "exit status %d", WEXITSTATUS(status));
+}
+
+static bool death_in_a_row(struct supervisor *s)
+{
+	const uint64_t answered = atomic_load(&s->fs->shared->answered);
+	const bool in_a_row = answered == s->answered && now_ms() - s->started < QUICK_MS;
+
+	s->answered = answered;
+	return in_a_row;
+}
+
+static void worker_died(struct supervisor *s, int status)
+{
+	char how[128];
+
+	describe_end(status, how, sizeof(how));
+	s->deaths = death_in_a_row(s) ? s->deaths + 1 : 1;
+	s->restart = now_ms();
+	if (s->deaths < DEATHS_MAX) {
+		log_write(LOG_ERR, "the worker of %s died (%s), starting another", s->fs->mountpoint, how);
+		return;
+	}
+	end(s, error_set(s->err, EIO,
+			 "the worker of %s died %d times in a row before it answered anything (%s), giving up: see the lines above, run "
+			 "`certfs check`, and mount again",
+			 s->fs->mountpoint, DEATHS_MAX, how));
+}
+
+static void worker_ended(struct supervisor *s, int status)
+{
+	const int code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+
+	report_read(s);
+	report_close(s);
+	s->worker = 0;
+	if (code == WORKER_UNMOUNTED || s->stopping) {
+		if (code != WORKER_UNMOUNTED && code != WORKER_DRAINED)
+			log_write(LOG_WARNING, "the worker of %s ended before it had answered everything", s->fs->mountpoint);
+		end(s, 0);
+	} else if (code == WORKER_DRAINED) {
+		s->restart = now_ms(); /* somebody sent the signal to the worker alone */
+	} else if (code == WORKER_UNUSABLE) {
+		worker_unusable(s);
+	} else {
+		worker_died(s, status);
+	}
+}
+
+/* ---- signals ---- */
+
+static void worker_signal(const struct supervisor *s, int signal)
+{
+	if (s->worker)
+		kill(s->worker, signal);
+}
+
+static void stop(struct supervisor *s)
+{
+	if (!s->worker) {
+		end(s, 0);
+	} else if (s->stopping) {
+		worker_signal(s, SIGKILL);
+	} else {
+		service_notify("STOPPING=1");
+		s->stopping = true;
+		s->deadline = now_ms() + DRAIN_MAX_MS;
+		worker_signal(s, SIGTERM);
+	}
+}
+
+static void worker_reap(struct supervisor *s)
+{
+	int status;
+
+	if (s->worker && waitpid(s->worker, &status, WNOHANG) == s->worker)
+		worker_ended(s, status);
+}
+
+static void signal_take(struct supervisor *s)
+{
+	struct signalfd_siginfo info;
+
+	if (read(s->signals, &info, sizeof(info)) != (ssize_t)sizeof(info))
+		return;
+	switch (info.ssi_signo) {
+	case SIGTERM:
+	case SIGINT:
+		stop(s);
+		break;
+	case SIGHUP:
+		worker_signal(s, SIGHUP);
+		break;
+	case SIGCHLD:
+		worker_reap(s);
+		break;
+	}
+}
+
+/* ---- the loop ---- */
+
+static int time_left(const struct supervisor *s)
+{
+	int64_t until;
+
+	if (s->worker && !s->stopping)
+		return -1;
+	until = (s->worker ? s->deadline : s->restart) - now_ms();
+	return until < 0 ? 0 : (int)until;
+}
+
+static void on_time(struct supervisor *s)
+{
+	if (time_left(s) != 0)
+		return;
+	if (s->worker) {
+		log_write(LOG_WARNING, "the worker of %s has not answered everything within %d s: ending it", s->fs->mountpoint,
+			  DRAIN_MAX_MS / 1000);
+		worker_signal(s, SIGKILL);
+		s->deadline = INT64_MAX / 2;
+	} else if (worker_fork(s) < 0) {
+		worker_unusable(s);
+	}
+}
+
+/* The connection is watched only while no worker reads it: nobody else would notice an unmount then. */
+static void step(struct supervisor *s)
+{
+	struct pollfd fds[] = {
+		{.fd = s->signals, .events = POLLIN},
+		{.fd = s->report, .events = POLLIN},
+		{.fd = s->worker ? -1 : fuse_session_fd(s->fs->session), .events = 0},
+	};
+
+	if (poll(fds, sizeof(fds) / sizeof(fds[0]), time_left(s)) < 0)
+		return;
+	if (fds[1].revents)
+		report_read(s);
+	if (fds[2].revents & POLLERR)
+		end(s, 0);
+	else if (fds[0].revents)
+		signal_take(s);
+	else
+		on_time(s);
+}
+
+int supervise(struct fs *fs, const struct session_options *options, bool *ret_answered, struct error *err)
+{
+	struct supervisor s = {.fs = fs, .options = options, .report = -1, .restart = now_ms(), .err = err};
+	sigset_t set;
+
+	signal_set(&set);
+	s.signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (s.signals < 0)
+		return error_set(err, errno, "can't wait for signals: %s", strerror(errno));
+	while (!s.ended)
+		step(&s);
+	report_close(&s);
+	close(s.signals);
+	*ret_answered = s.mount_answers;
+	return s.result;
+}

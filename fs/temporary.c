@@ -1,0 +1,292 @@
+#include "fs/temporary.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "fs/ino.h"
+#include "fs/tree.h"
+
+enum { TEMPORARIES_MAX = 256, LIFE_SECONDS = 60, NAME_LENGTH_MAX = 255 };
+
+struct temporary {
+	struct temporary *next;
+	fuse_ino_t id;
+	fuse_ino_t directory;
+	char name[NAME_LENGTH_MAX + 1];
+	mode_t mode;
+	uid_t uid;
+	gid_t gid;
+	time_t written; /* CLOCK_MONOTONIC, of the last write */
+	time_t created; /* of day */
+	struct buffer content;
+};
+
+struct temporaries {
+	pthread_mutex_t lock;
+	struct temporary *list; /* protected by lock, as what follows; short */
+	int count;
+	rowid last;
+};
+
+static time_t seconds(clockid_t clock)
+{
+	struct timespec now;
+
+	clock_gettime(clock, &now);
+	return now.tv_sec;
+}
+
+struct temporaries *temporaries_new(void)
+{
+	struct temporaries *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		return NULL;
+	pthread_mutex_init(&t->lock, NULL);
+	/* Numbers of an earlier worker must not come again: its nodes may still be known to the kernel. */
+	t->last = (rowid)(seconds(CLOCK_MONOTONIC) & 0x7ffff) << 11;
+	return t;
+}
+
+static void temporary_unlink(struct temporaries *t, struct temporary **link)
+{
+	struct temporary *temporary = *link;
+
+	*link = temporary->next;
+	t->count--;
+	buffer_clear(&temporary->content);
+	free(temporary);
+}
+
+void temporaries_free(struct temporaries *t)
+{
+	if (!t)
+		return;
+	while (t->list)
+		temporary_unlink(t, &t->list);
+	pthread_mutex_destroy(&t->lock);
+	free(t);
+}
+
+bool temporary_name(const char *name)
+{
+	return name[0] == '.';
+}
+
+/* ---- finding; under the lock ---- */
+
+static struct temporary **find_name(struct temporaries *t, fuse_ino_t directory, const char *name)
+{
+	struct temporary **link = &t->list;
+
+	while (*link && ((*link)->directory != directory || strcmp((*link)->name, name) != 0))
+		link = &(*link)->next;
+	return link;
+}
+
+static struct temporary *find_id(struct temporaries *t, fuse_ino_t id)
+{
+	struct temporary *temporary = t->list;
+
+	while (temporary && temporary->id != id)
+		temporary = temporary->next;
+	return temporary;
+}
+
+/* ---- what the operations do ---- */
+
+static int create_locked(struct temporaries *t, struct temporary *made)
+{
+	if (*find_name(t, made->directory, made->name))
+		return -EEXIST;
+	if (t->count >= TEMPORARIES_MAX)
+		return -ENOSPC;
+	made->id = ino_encode((struct ino){.kind = KIND_TEMPORARY, .row = ++t->last});
+	made->next = t->list;
+	t->list = made;
+	t->count++;
+	return 0;
+}
+
+int temporary_create(struct temporaries *t, fuse_ino_t directory, const char *name, mode_t mode, uid_t uid, gid_t gid,
+		     fuse_ino_t *ret)
+{
+	struct temporary *made;
+	int r;
+
+	if (strlen(name) > NAME_LENGTH_MAX)
+		return -ENAMETOOLONG;
+	made = calloc(1, sizeof(*made));
+	if (!made)
+		return -ENOMEM;
+	*made = (struct temporary){
+		.directory = directory,
+		.mode = mode & 0777,
+		.uid = uid,
+		.gid = gid,
+		.written = seconds(CLOCK_MONOTONIC),
+		.created = seconds(CLOCK_REALTIME),
+		.content = BUFFER_SECRET,
+	};
+	strcpy(made->name, name);
+	pthread_mutex_lock(&t->lock);
+	r = create_locked(t, made);
+	if (r == 0)
+		*ret = made->id;
+	pthread_mutex_unlock(&t->lock);
+	if (r < 0)
+		free(made);
+	return r;
+}
+
+int temporary_lookup(struct temporaries *t, fuse_ino_t directory, const char *name, fuse_ino_t *ret)
+{
+	const struct temporary *temporary;
+
+	pthread_mutex_lock(&t->lock);
+	temporary = *find_name(t, directory, name);
+	if (temporary)
+		*ret = temporary->id;
+	pthread_mutex_unlock(&t->lock);
+	return temporary ? 0 : -ENOENT;
+}
+
+int temporary_stat(struct temporaries *t, fuse_ino_t id, struct stat *ret)
+{
+	const struct temporary *temporary;
+
+	pthread_mutex_lock(&t->lock);
+	temporary = find_id(t, id);
+	if (temporary)
+		*ret = (struct stat){
+			.st_ino = id,
+			.st_mode = S_IFREG | temporary->mode,
+			.st_nlink = 1,
+			.st_uid = temporary->uid,
+			.st_gid = temporary->gid,
+			.st_size = (off_t)temporary->content.size,
+			.st_blksize = 4096,
+			.st_mtim.tv_sec = temporary->created,
+			.st_ctim.tv_sec = temporary->created,
+			.st_atim.tv_sec = temporary->created,
+		};
+	pthread_mutex_unlock(&t->lock);
+	return temporary ? 0 : -ENOENT;
+}
+
+int temporary_chmod(struct temporaries *t, fuse_ino_t id, mode_t mode)
+{
+	struct temporary *temporary;
+
+	pthread_mutex_lock(&t->lock);
+	temporary = find_id(t, id);
+	if (temporary)
+		temporary->mode = mode & 0777;
+	pthread_mutex_unlock(&t->lock);
+	return temporary ? 0 : -ENOENT;
+}
+
+static int grow(struct temporary *temporary, off_t size)
+{
+	if (size < 0 || size > UPLOAD_MAX)
+		return -EFBIG;
+	return buffer_resize(&temporary->content, (size_t)size);
+}
+
+int temporary_truncate(struct temporaries *t, fuse_ino_t id, off_t size)
+{
+	struct temporary *temporary;
+	int r;
+
+	pthread_mutex_lock(&t->lock);
+	temporary = find_id(t, id);
+	r = temporary ? grow(temporary, size) : -ENOENT;
+	pthread_mutex_unlock(&t->lock);
+	return r;
+}
+
+static int write_locked(struct temporary *temporary, const void *data, size_t size, off_t offset)
+{
+	const off_t end = offset + (off_t)size;
+	int r = end > (off_t)temporary->content.size ? grow(temporary, end) : 0;
+
+	if (r < 0)
+		return r;
+	memcpy(temporary->content.data + offset, data, size);
+	temporary->written = seconds(CLOCK_MONOTONIC);
+	return 0;
+}
+
+int temporary_write(struct temporaries *t, fuse_ino_t id, const void *data, size_t size, off_t offset)
+{
+	struct temporary *temporary;
+	int r;
+
+	pthread_mutex_lock(&t->lock);
+	temporary = find_id(t, id);
+	r = temporary ? write_locked(temporary, data, size, offset) : -EIO;
+	pthread_mutex_unlock(&t->lock);
+	return r;
+}
+
+int temporary_read(struct temporaries *t, fuse_ino_t id, struct buffer *ret)
+{
+	const struct temporary *temporary;
+
+	pthread_mutex_lock(&t->lock);
+	temporary = find_id(t, id);
+	if (temporary)
+		buffer_add_span(ret, buffer_span(&temporary->content));
+	pthread_mutex_unlock(&t->lock);
+	return temporary ? buffer_status(ret) : -EIO;
+}
+
+int temporary_rename(struct temporaries *t, fuse_ino_t directory, const char *name, const char *new_name)
+{
+	struct temporary *temporary;
+	struct temporary **replaced;
+
+	if (strlen(new_name) > NAME_LENGTH_MAX)
+		return -ENAMETOOLONG;
+	pthread_mutex_lock(&t->lock);
+	temporary = *find_name(t, directory, name);
+	replaced = find_name(t, directory, new_name);
+	if (temporary && *replaced && *replaced != temporary)
+		temporary_unlink(t, replaced);
+	if (temporary)
+		strcpy(temporary->name, new_name);
+	pthread_mutex_unlock(&t->lock);
+	return temporary ? 0 : -ENOENT;
+}
+
+int temporary_remove(struct temporaries *t, fuse_ino_t directory, const char *name)
+{
+	struct temporary **link;
+	int r = -ENOENT;
+
+	pthread_mutex_lock(&t->lock);
+	link = find_name(t, directory, name);
+	if (*link) {
+		temporary_unlink(t, link);
+		r = 0;
+	}
+	pthread_mutex_unlock(&t->lock);
+	return r;
+}
+
+void temporaries_tick(struct temporaries *t)
+{
+	const time_t now = seconds(CLOCK_MONOTONIC);
+
+	pthread_mutex_lock(&t->lock);
+	for (struct temporary **link = &t->list; *link;) {
+		if (now >= (*link)->written + LIFE_SECONDS)
+			temporary_unlink(t, link);
+		else
+			link = &(*link)->next;
+	}
+	pthread_mutex_unlock(&t->lock);
+}

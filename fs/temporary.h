@@ -1,0 +1,38 @@
+/* Dot names: `.name` files that rsync, Ansible and careful programs write first and then rename to a writable name. Kept in locked
+ * memory only, forgotten after a minute, and gone with the worker.
+ */
+#ifndef FS_TEMPORARY_H
+#define FS_TEMPORARY_H
+
+#include <sys/stat.h>
+
+#include "certfs/buffer.h"
+#include "certfs/types.h"
+#include "fs/fs.h"
+
+struct temporaries;
+
+struct temporaries *temporaries_new(void); /* NULL: out of memory */
+void temporaries_free(struct temporaries *temporaries);
+
+/* A name begins with a dot. */
+bool temporary_name(const char *name);
+
+/* Makes one in the directory with that node id. EEXIST, ENOSPC (too many), ENAMETOOLONG, ENOMEM. */
+int temporary_create(struct temporaries *temporaries, fuse_ino_t directory, const char *name, mode_t mode, uid_t uid,
+		     gid_t gid, fuse_ino_t *ret);
+/* -ENOENT if there is none. */
+int temporary_lookup(struct temporaries *temporaries, fuse_ino_t directory, const char *name, fuse_ino_t *ret);
+int temporary_stat(struct temporaries *temporaries, fuse_ino_t id, struct stat *ret);
+int temporary_chmod(struct temporaries *temporaries, fuse_ino_t id, mode_t mode);
+int temporary_truncate(struct temporaries *temporaries, fuse_ino_t id, off_t size);
+int temporary_write(struct temporaries *temporaries, fuse_ino_t id, const void *data, size_t size, off_t offset);
+/* A copy of its content, into a secret buffer. */
+int temporary_read(struct temporaries *temporaries, fuse_ino_t id, struct buffer *ret);
+int temporary_rename(struct temporaries *temporaries, fuse_ino_t directory, const char *name, const char *new_name);
+int temporary_remove(struct temporaries *temporaries, fuse_ino_t directory, const char *name);
+
+/* Forgets what is older than a minute. */
+void temporaries_tick(struct temporaries *temporaries);
+
+#endif

@@ -1,0 +1,221 @@
+/* The worker (worker.h). */
+#include <malloc.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "certfs/log.h"
+#include "fs/channel.h"
+#include "fs/daemonize.h"
+#include "fs/worker.h"
+
+enum { RECEIVERS = 2, TICK_SECONDS = 2, WAKE_PAUSE_NS = 1000 * 1000 };
+
+struct worker {
+	struct fs *fs;
+	pthread_t receivers[RECEIVERS];
+	int started;          /* of receivers */
+	atomic_int running;   /* of receivers */
+	atomic_bool stopping; /* no receiver starts another read */
+	atomic_bool broken;   /* the descriptor gave an error that is no unmount */
+};
+
+/* ---- receiving ---- */
+
+/* Uploaded keys and passwords pass through here. Best effort: under a small limit the secure heap comes first. */
+static void buffer_protect(const struct fuse_buf *buffer)
+{
+	if (mlock(buffer->mem, malloc_usable_size(buffer->mem)) < 0)
+		log_write(LOG_DEBUG, "the receiving buffer is not locked: %s", strerror(errno));
+}
+
+/* False at the end of the connection. libfuse makes the buffer at the first call; it is used for all others. */
+static bool receive_one(struct worker *worker, struct fuse_buf *buffer)
+{
+	struct fuse_session *session = worker->fs->session;
+	const bool first = buffer->mem == NULL;
+	const struct fuse_in_header *request;
+	int r = fuse_session_receive_buf(session, buffer);
+
+	if (first && buffer->mem)
+		buffer_protect(buffer);
+	if (r == -EINTR || r == -EAGAIN)
+		return true;
+	if (r < (int)sizeof(*request)) {
+		atomic_store(&worker->broken, !fuse_session_exited(session));
+		return false;
+	}
+	request = buffer->mem;
+	channel_received(worker->fs->shared, request);
+	fs_set_request(request->unique);
+	fuse_session_process_buf(session, buffer);
+	return true;
+}
+
+static void take_wakes(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
+static void *receiver_run(void *argument)
+{
+	struct worker *worker = argument;
+	struct fuse_buf buffer = {0};
+
+	take_wakes();
+	while (!atomic_load(&worker->stopping) && !fuse_session_exited(worker->fs->session))
+		if (!receive_one(worker, &buffer))
+			break;
+	if (buffer.mem)
+		explicit_bzero(buffer.mem, malloc_usable_size(buffer.mem));
+	free(buffer.mem);
+	if (atomic_fetch_sub(&worker->running, 1) == 1)
+		kill(getpid(), SIGUSR2);
+	return NULL;
+}
+
+static int receivers_start(struct worker *worker, struct error *err)
+{
+	atomic_store(&worker->running, RECEIVERS);
+	for (int i = 0; i < RECEIVERS; i++) {
+		char name[16];
+		int r = pthread_create(&worker->receivers[i], NULL, receiver_run, worker);
+
+		if (r != 0)
+			return error_set(err, r, "can't start a receiving thread: %s", strerror(r));
+		worker->started++;
+		snprintf(name, sizeof(name), "certfs-recv-%d", i);
+		pthread_setname_np(worker->receivers[i], name);
+	}
+	return 0;
+}
+
+static void receivers_join(struct worker *worker)
+{
+	for (int i = 0; i < worker->started; i++)
+		pthread_join(worker->receivers[i], NULL);
+}
+
+/* Again and again, since a signal that comes between the look at `stopping` and the read wakes nobody. */
+static void receivers_stop(struct worker *worker)
+{
+	atomic_store(&worker->stopping, true);
+	while (atomic_load(&worker->running) > 0) {
+		for (int i = 0; i < worker->started; i++)
+			pthread_kill(worker->receivers[i], SIGUSR1);
+		nanosleep(&(struct timespec){.tv_nsec = WAKE_PAUSE_NS}, NULL);
+	}
+	receivers_join(worker);
+}
+
+/* ---- the main thread ---- */
+
+static void wake(int signal)
+{
+	(void)signal;
+}
+
+static void main_signals(sigset_t *ret)
+{
+	sigemptyset(ret);
+	sigaddset(ret, SIGTERM);
+	sigaddset(ret, SIGHUP);
+	sigaddset(ret, SIGUSR2);
+}
+
+/* Before any thread is made: all inherit the mask. */
+static void signals_prepare(void)
+{
+	const struct sigaction action = {.sa_handler = wake}; /* without SA_RESTART: the read shall return */
+	sigset_t set;
+
+	sigaction(SIGUSR1, &action, NULL);
+	main_signals(&set);
+	sigaddset(&set, SIGUSR1);
+	sigaddset(&set, SIGINT);
+	pthread_sigmask(SIG_SETMASK, &set, NULL);
+}
+
+static int serve(struct worker *worker)
+{
+	const struct timespec tick = {.tv_sec = TICK_SECONDS};
+	sigset_t set;
+
+	main_signals(&set);
+	for (;;) {
+		switch (sigtimedwait(&set, NULL, &tick)) {
+		case SIGTERM:
+			receivers_stop(worker);
+			return fuse_session_exited(worker->fs->session) ? (int)WORKER_UNMOUNTED : (int)WORKER_DRAINED;
+		case SIGHUP:
+			log_write(LOG_NOTICE, "SIGHUP: the configuration is read at the next mount");
+			break;
+		case SIGUSR2:
+			if (atomic_load(&worker->running) > 0)
+				break;
+			receivers_join(worker);
+			return atomic_load(&worker->broken) ? EXIT_FAILURE : (int)WORKER_UNMOUNTED;
+		default:
+			fs_tick(worker->fs);
+		}
+	}
+}
+
+static int worker_open(struct fs *fs, struct error *err)
+{
+	int r = core_memory_init(err);
+
+	return r == 0 ? fs_start(fs, err) : r;
+}
+
+/* Only once core is open: a request must not be asked for before it can be served. */
+static void take_over(const struct fs *fs)
+{
+	int lost;
+
+	if (atomic_load(&fs->shared->workers) <= 1)
+		return;
+	lost = channel_take_over(fuse_session_fd(fs->session), fs->shared);
+	if (lost > 0)
+		log_write(LOG_WARNING, "%d requests that the last worker left were answered with EIO", lost);
+}
+
+static void report(int fd, const void *bytes, size_t size)
+{
+	if (write(fd, bytes, size) < 0)
+		log_write(LOG_WARNING, "the supervisor does not listen: %s", strerror(errno));
+	close(fd);
+}
+
+_Noreturn void worker_run(struct fs *fs, int report_fd, bool background)
+{
+	struct worker worker = {.fs = fs};
+	struct error err = {0};
+	int status;
+
+	signals_prepare();
+	if (worker_open(fs, &err) < 0) {
+		report(report_fd, err.text, strlen(err.text));
+		_exit(WORKER_UNUSABLE);
+	}
+	take_over(fs);
+	if (receivers_start(&worker, &err) < 0) {
+		report(report_fd, err.text, strlen(err.text));
+		_exit(WORKER_UNUSABLE); /* what the first receiver may have read is resent */
+	}
+	if (background)
+		daemonize_detach(fs->config->log_level);
+	report(report_fd, "", 1);
+	status = serve(&worker);
+	fs_stop(fs);
+	_exit(status);
+}

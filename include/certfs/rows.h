@@ -1,0 +1,97 @@
+/* The rows of the store, as plain values. Blobs (certificates, sealed keys) are fetched apart. */
+#ifndef CERTFS_ROWS_H
+#define CERTFS_ROWS_H
+
+#include "certfs/types.h"
+
+/* Who owns a directory, and since when it is as it is. */
+struct owner {
+	uid_t uid;
+	gid_t gid;
+	mode_t mode;         /* permission bits */
+	unixtime created_at;
+	unixtime changed_at; /* of the entries: st_mtime and st_ctime of the directory */
+};
+
+struct project_row {
+	rowid id;
+	char name[NAME_SIZE];
+	struct owner owner;
+	unixtime apps_changed_at; /* times of apps/ */
+	int64_t apps;             /* how many app instances */
+	int64_t epoch;            /* generations of an older epoch are stale */
+	int64_t revision;         /* grows with whatever changes bytes to come: policy, signing CA, chain */
+	rowid signing_ca;         /* the active one, 0: none */
+};
+
+struct signing_ca_row {
+	rowid id;
+	rowid project;
+	rowid key;                /* row of signing_key */
+	unixtime not_before;      /* of the whole chain */
+	unixtime not_after;
+	int path_length;          /* effective, see x509.h */
+	bool self_signed;
+	bool has_root;
+	bool crl_sign;
+	int64_t chain_revision;   /* the project's revision when the chain last changed */
+	unixtime activated_at;
+	uint8_t fingerprint[FINGERPRINT_SIZE];
+	uint8_t spki[FINGERPRINT_SIZE]; /* of the key's row */
+	unixtime compromised_at;        /* of the key's row; 0: not */
+	char compromised_reason[REASON_SIZE];
+};
+
+struct app_row {
+	rowid id;
+	rowid project;
+	char name[NAME_SIZE];
+	struct owner owner;
+	rowid generation;     /* the newest, 0: never issued */
+	int64_t last_number;  /* of the newest */
+	int64_t stale_number; /* generations up to this number are stale (purge) */
+	unixtime revoked_at;  /* 0: not */
+	char revoke_reason[REASON_SIZE];
+};
+
+struct generation_row {
+	rowid id;             /* 0: none */
+	rowid app;
+	int64_t number;       /* 1, 2, … within its app instance */
+	rowid signing_ca;
+	int64_t epoch;        /* the project's when it was issued */
+	int64_t revision;     /* the project's when it was issued */
+	unixtime not_before;
+	unixtime not_after;
+	unixtime issued_at;
+	unixtime previous_at; /* when the one before was issued, or the app instance made: the file's st_ctime, which
+				 an issue must not change under a reader (tar) */
+	int key_type;         /* enum key_type */
+	int64_t cert_size;    /* DER bytes */
+	unixtime revoked_at;
+	uint8_t serial[SERIAL_SIZE];
+	uint8_t spki[FINGERPRINT_SIZE];
+};
+
+/* What a trigger file shows. */
+struct trigger_row {
+	int64_t counter;
+	unixtime last;        /* 0: never fired */
+	char reason[REASON_SIZE];
+	char state[16];       /* none, running, done, failed */
+};
+
+/* One read of a private key, or another act that must be accounted for. */
+struct audit_row {
+	rowid id;
+	unixtime time;
+	uid_t uid;
+	gid_t gid;
+	pid_t pid;
+	char command[17];
+	char action[32];
+	char object[192];     /* path below the mount */
+	int64_t generation;
+};
+
+#endif
