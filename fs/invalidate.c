@@ -5,14 +5,13 @@
 #include <string.h>
 
 #include "fs/ino.h"
-#include "fs/reply.h"
 #include "fs/tree.h"
 
 struct item {
 	struct item *next;
-	rowid app;      /* != 0: its files */
-	fuse_req_t req; /* else: the answer r to this */
-	int r;
+	rowid app; /* != 0: its files */
+	void (*call)(void *context); /* else */
+	void *context;
 };
 
 struct invalidate {
@@ -41,7 +40,7 @@ static void item_do(struct invalidate *invalidate, struct item *item)
 	if (item->app)
 		invalidate_names(invalidate, item->app);
 	else
-		reply_status(item->req, item->r);
+		item->call(item->context);
 	free(item);
 }
 
@@ -128,8 +127,8 @@ void invalidate_app(struct invalidate *invalidate, rowid app)
 	(void)invalidate_queue(invalidate, (struct item){.app = app}); /* failing, stat is right after a second */
 }
 
-void invalidate_then_reply(struct invalidate *invalidate, fuse_req_t req, int r)
+void invalidate_then(struct invalidate *invalidate, void (*call)(void *context), void *context)
 {
-	if (!invalidate_queue(invalidate, (struct item){.req = req, .r = r}))
-		reply_status(req, r);
+	if (!invalidate_queue(invalidate, (struct item){.call = call, .context = context}))
+		call(context);
 }

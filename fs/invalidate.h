@@ -14,8 +14,8 @@ void invalidate_free(struct invalidate *invalidate); /* does what is queued firs
 /* The certificate files of an app instance, and those of its generations, have other nodes. Any thread; does not block. */
 void invalidate_app(struct invalidate *invalidate, rowid app);
 
-/* Answers a request when everything queued before has been done. Not for requests that hold a directory's lock in the kernel
+/* Calls when everything queued before has been done: to answer a request. Not for one that holds a directory's lock in the kernel
  * (rename, create, unlink, mkdir): the thread may be waiting for just that lock. */
-void invalidate_then_reply(struct invalidate *invalidate, fuse_req_t req, int r);
+void invalidate_then(struct invalidate *invalidate, void (*call)(void *context), void *context);
 
 #endif

@@ -181,7 +181,7 @@ void op_setattr(fuse_req_t req, fuse_ino_t id, struct stat *attr, int to_set, st
 	} else if (row->own && to_set & owner) {
 		setattr_owner(req, id, row, attr, to_set);
 	} else if (fires(row, to_set, attr, fi)) {
-		write_fire(req, row, ino.row);
+		write_fire(req, id, row);
 	} else {
 		r = setattr_file(req, id, row, attr, to_set, fi);
 		if (r < 0)
@@ -280,19 +280,23 @@ void op_listxattr(fuse_req_t req, fuse_ino_t id, size_t size)
 		reply_xattr(req, &names, size);
 }
 
+/* Ours are not to be set; ACLs and labels are not kept here, which cp, mv and install understand. */
+static int not_settable(const char *name)
+{
+	return strncmp(name, prefix, sizeof(prefix) - 1) == 0 ? -EPERM : -EOPNOTSUPP;
+}
+
 void op_setxattr(fuse_req_t req, fuse_ino_t id, const char *name, const char *value, size_t size, int flags)
 {
 	(void)id;
-	(void)name;
 	(void)value;
 	(void)size;
 	(void)flags;
-	reply_status(req, -EPERM);
+	reply_status(req, not_settable(name));
 }
 
 void op_removexattr(fuse_req_t req, fuse_ino_t id, const char *name)
 {
 	(void)id;
-	(void)name;
-	reply_status(req, -EPERM);
+	reply_status(req, not_settable(name));
 }

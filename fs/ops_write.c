@@ -158,8 +158,10 @@ int write_truncate(struct fs *fs, const struct tree_row *row, rowid id, uint64_t
 
 struct judging {
 	fuse_req_t req;
-	uint64_t fh; /* 0: there was none, a touch */
-	bool through_invalidation; /* what it changed must be seen everywhere before it is answered */
+	uint64_t fh;      /* 0: there was none, a touch */
+	fuse_ino_t touch; /* != 0: a touch of this node, which is answered with its attributes */
+	bool trigger;
+	int r;
 };
 
 static void handle_judged(struct fs *fs, uint64_t fh)
@@ -178,6 +180,18 @@ static void handle_judged(struct fs *fs, uint64_t fh)
 	pthread_mutex_unlock(&handle->lock);
 }
 
+static void judging_answer(void *context)
+{
+	struct judging *judging = context;
+
+	if (judging->r == 0 && judging->touch)
+		op_getattr(judging->req, judging->touch, NULL);
+	else
+		reply_status(judging->req, judging->r);
+	free(judging);
+}
+
+/* What a trigger changed must be seen everywhere before it is answered. */
 static void judged(void *context, int r, int64_t result, const struct error *err)
 {
 	struct judging *judging = context;
@@ -185,13 +199,13 @@ static void judged(void *context, int r, int64_t result, const struct error *err
 
 	(void)result;
 	(void)err;
+	judging->r = r;
 	if (judging->fh)
 		handle_judged(fs, judging->fh);
-	if (judging->through_invalidation)
-		invalidate_then_reply(fs->invalidate, judging->req, r);
+	if (judging->trigger)
+		invalidate_then(fs->invalidate, judging_answer, judging);
 	else
-		reply_status(judging->req, r);
-	free(judging);
+		judging_answer(judging);
 }
 
 static struct judging *judging_new(fuse_req_t req, uint64_t fh, const struct tree_row *row)
@@ -199,7 +213,7 @@ static struct judging *judging_new(fuse_req_t req, uint64_t fh, const struct tre
 	struct judging *judging = malloc(sizeof(*judging));
 
 	if (judging)
-		*judging = (struct judging){req, fh, row->flags & TREE_TRIGGER};
+		*judging = (struct judging){.req = req, .fh = fh, .trigger = row->flags & TREE_TRIGGER};
 	else
 		reply_status(req, -ENOMEM);
 	return judging;
@@ -280,11 +294,13 @@ void write_release(struct fs *fs, const struct caller *caller, uint64_t fh)
 	handle_drop(fs->handles, fh);
 }
 
-void write_fire(fuse_req_t req, const struct tree_row *row, rowid id)
+void write_fire(fuse_req_t req, fuse_ino_t id, const struct tree_row *row)
 {
 	const struct caller caller = fs_caller(req);
 	struct judging *judging = judging_new(req, 0, row);
 
-	if (judging)
-		row->write(fs_of(req)->core, &caller, id, (struct span){0}, judged, judging);
+	if (!judging)
+		return;
+	judging->touch = id;
+	row->write(fs_of(req)->core, &caller, ino_decode(id).row, (struct span){0}, judged, judging);
 }
