@@ -84,6 +84,8 @@ struct device_ca_order {
 	unixtime not_before;         /* see issuer_validity */
 	unixtime not_after;
 	uint8_t serial[SERIAL_SIZE]; /* see x509_serial */
+	bool pem_size_only; /* the PEM form must have the planned length, the DER may be a byte off: base64 rounds up
+			     * to three, so that 1.2 signatures do on average instead of 2 */
 };
 
 /* not_before = max(now - 5 min, the issuer's own notBefore), not_after = min(now + days, end of the chain). */
@@ -94,7 +96,7 @@ void issuer_validity(const struct issuer *issuer, unixtime now, int days, unixti
 int x509_serial(uint8_t ret[SERIAL_SIZE], struct error *err);
 
 /* Issues: signs again until the signature has its planned length, so that the result is exactly
- * issuer_plan() bytes long. ret: DER. Errors: EIO (signing failed: a token gone), ENOMEM. */
+ * issuer_plan() bytes long, or with pem_size_only has a PEM form of pem_certificate_size(issuer_plan()) bytes. ret: DER. Errors: EIO (signing failed: a token gone), ENOMEM. */
 int issuer_sign(const struct issuer *issuer, const struct device_ca_order *order, const struct keypair *subject_key,
 		struct buffer *ret, struct error *err);
 

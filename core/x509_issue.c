@@ -24,6 +24,11 @@ enum {
 	CLOCK_SLACK = 5 * 60,
 };
 
+struct signature {
+	uint8_t data[SIGNATURE_ROOM];
+	size_t size;
+};
+
 struct issuer {
 	struct keypair *key;
 	const struct signature_kind *kind;
@@ -172,6 +177,11 @@ int x509_serial(uint8_t ret[SERIAL_SIZE], struct error *err)
 	return 0;
 }
 
+static size_t size_certificate(const struct issuer *issuer, const struct tbs *tbs, size_t signature_size)
+{
+	return der_size(tbs->size + issuer->kind->algorithm_size + der_size(1 + signature_size));
+}
+
 /* The signed part for an order, and how long the certificate will be. */
 static int plan(const struct issuer *issuer, const struct device_ca_order *order, size_t spki_size, struct tbs *tbs,
 		size_t *ret_size, struct error *err)
@@ -190,7 +200,7 @@ static int plan(const struct issuer *issuer, const struct device_ca_order *order
 	r = tbs_plan(tbs, spki_size, err);
 	if (r < 0)
 		return r;
-	*ret_size = der_size(tbs->size + algorithm.size + der_size(1 + issuer->signature_size));
+	*ret_size = size_certificate(issuer, tbs, issuer->signature_size);
 	return 0;
 }
 
@@ -235,20 +245,31 @@ static bool signer_start(const struct issuer *issuer, EVP_MD_CTX *signer)
 	return EVP_DigestSignInit_ex(signer, NULL, issuer->kind->digest, NULL, NULL, keypair_pkey(issuer->key), NULL) > 0;
 }
 
-static int sign_to_size(const struct issuer *issuer, EVP_MD_CTX *signer, struct span tbs, uint8_t *signature)
+/* Is a certificate with a signature of this length as long as planned, in the form that counts? */
+static bool is_as_planned(const struct issuer *issuer, const struct tbs *tbs, size_t signature_size)
+{
+	if (!tbs->order->pem_size_only)
+		return signature_size == issuer->signature_size;
+	return pem_certificate_size(size_certificate(issuer, tbs, signature_size)) ==
+	       pem_certificate_size(size_certificate(issuer, tbs, issuer->signature_size));
+}
+
+static int sign_to_plan(const struct issuer *issuer, EVP_MD_CTX *signer, const struct tbs *tbs, struct span data,
+			struct signature *ret)
 {
 	for (int i = 0; i < SIGNATURE_TRIES; i++) {
-		size_t size = SIGNATURE_ROOM;
-
-		if (!signer_start(issuer, signer) || EVP_DigestSign(signer, signature, &size, tbs.data, tbs.size) <= 0)
+		ret->size = sizeof(ret->data);
+		if (!signer_start(issuer, signer) ||
+		    EVP_DigestSign(signer, ret->data, &ret->size, data.data, data.size) <= 0)
 			return -EIO;
-		if (size == issuer->signature_size)
+		if (is_as_planned(issuer, tbs, ret->size))
 			return 0;
 	}
 	return -EIO;
 }
 
-static int sign(const struct issuer *issuer, struct span tbs, uint8_t *signature, struct error *err)
+static int sign(const struct issuer *issuer, const struct tbs *tbs, struct span data, struct signature *ret,
+		struct error *err)
 {
 	struct issuer *lender = (struct issuer *)issuer; /* only what its lock protects changes */
 	EVP_MD_CTX *signer = signer_take(lender);
@@ -256,7 +277,7 @@ static int sign(const struct issuer *issuer, struct span tbs, uint8_t *signature
 
 	if (signer == NULL)
 		return x509_no_memory(err);
-	if (sign_to_size(issuer, signer, tbs, signature) == 0) {
+	if (sign_to_plan(issuer, signer, tbs, data, ret) == 0) {
 		signer_give(lender, signer);
 		return 0;
 	}
@@ -267,17 +288,18 @@ static int sign(const struct issuer *issuer, struct span tbs, uint8_t *signature
 			 reason);
 }
 
-static void add_certificate(const struct issuer *issuer, struct span tbs, const uint8_t *signature, struct buffer *out)
+static void add_certificate(const struct issuer *issuer, struct span tbs, const struct signature *signature,
+			    struct buffer *out)
 {
 	static const uint8_t unused_bits = 0;
-	size_t bits = 1 + issuer->signature_size;
+	size_t bits = 1 + signature->size;
 
 	der_add_header(out, DER_SEQUENCE, tbs.size + issuer->kind->algorithm_size + der_size(bits));
 	buffer_add_span(out, tbs);
 	buffer_add(out, issuer->kind->algorithm, issuer->kind->algorithm_size);
 	der_add_header(out, DER_BIT_STRING, bits);
 	buffer_add(out, &unused_bits, 1);
-	buffer_add(out, signature, issuer->signature_size);
+	buffer_add(out, signature->data, signature->size);
 }
 
 int issuer_sign(const struct issuer *issuer, const struct device_ca_order *order, const struct keypair *subject_key,
@@ -285,7 +307,7 @@ int issuer_sign(const struct issuer *issuer, const struct device_ca_order *order
 {
 	_cleanup_buffer_ struct buffer signed_part = {0}, out = {0};
 	struct span spki = keypair_spki_der(subject_key);
-	uint8_t signature[SIGNATURE_ROOM];
+	struct signature signature;
 	struct tbs tbs;
 	size_t size;
 	int r;
@@ -297,10 +319,10 @@ int issuer_sign(const struct issuer *issuer, const struct device_ca_order *order
 		return x509_no_memory(err);
 	if (tbs_add(&tbs, spki, &signed_part) < 0)
 		return error_set(err, EINVAL, "the public key of a device CA is malformed: make a new key");
-	r = sign(issuer, buffer_span(&signed_part), signature, err);
+	r = sign(issuer, &tbs, buffer_span(&signed_part), &signature, err);
 	if (r < 0)
 		return r;
-	add_certificate(issuer, buffer_span(&signed_part), signature, &out);
+	add_certificate(issuer, buffer_span(&signed_part), &signature, &out);
 	if (buffer_status(&out) < 0)
 		return x509_no_memory(err);
 	buffer_clear(ret);

@@ -7,24 +7,23 @@
 
 enum { NOTIFY_RESEND = 7 }; /* FUSE_NOTIFY_RESEND, in linux/fuse.h since Linux 6.9 */
 
+/* Requests that a dead worker may have held, counted from the newest that it is known to have had: one that waited while as many
+ * others came and went, and those that came while it died. Some 20 ms of tries. */
+enum { TRIED_BEFORE = 1 << 15, TRIED_AFTER = 1 << 10 };
+
 /* ---- replies ---- */
 
-static void note_answer(struct shared *shared, const struct iovec *first)
+static void count_answer(struct shared *shared, const struct iovec *first)
 {
 	struct fuse_out_header header;
 
 	if (first->iov_len < sizeof(header))
 		return;
 	memcpy(&header, first->iov_base, sizeof(header));
-	if (header.unique == 0)
-		return; /* a notification */
-	atomic_fetch_add_explicit(&shared->answered, 1, memory_order_relaxed);
-	if (!shared->kernel_resends)
-		shared_in_flight_clear(shared, header.unique);
+	if (header.unique != 0) /* else a notification */
+		atomic_fetch_add_explicit(&shared->answered, 1, memory_order_relaxed);
 }
 
-/* Noted after the write: a worker that dies in between answers twice, which the kernel ignores. The other way round a client
- * would wait for ever. */
 static ssize_t write_reply(int fd, struct iovec *parts, int count, void *userdata)
 {
 	struct fs *fs = userdata;
@@ -32,7 +31,7 @@ static ssize_t write_reply(int fd, struct iovec *parts, int count, void *userdat
 	int saved = errno;
 
 	if (count > 0)
-		note_answer(fs->shared, &parts[0]);
+		count_answer(fs->shared, &parts[0]);
 	errno = saved;
 	return n;
 }
@@ -53,16 +52,11 @@ int channel_watch(struct fuse_session *session, struct error *err)
 
 /* ---- requests ---- */
 
-static bool wants_answer(const struct fuse_in_header *request)
-{
-	return request->opcode != FUSE_FORGET && request->opcode != FUSE_BATCH_FORGET &&
-	       request->opcode != FUSE_INTERRUPT;
-}
-
 void channel_received(struct shared *shared, const struct fuse_in_header *request)
 {
-	if (!shared->kernel_resends && wants_answer(request))
-		shared_in_flight_set(shared, request->unique);
+	if (!shared->kernel_resends &&
+	    request->unique > atomic_load_explicit(&shared->newest_request, memory_order_relaxed))
+		atomic_store_explicit(&shared->newest_request, request->unique, memory_order_relaxed);
 }
 
 /* ---- what a dead worker left ---- */
@@ -74,7 +68,6 @@ int channel_resend(int fd)
 	return write(fd, &notification, sizeof(notification)) < 0 ? -errno : 0;
 }
 
-/* The kernel's ENOENT says that the request was answered or given up meanwhile. */
 static bool answer_lost(int fd, uint64_t unique)
 {
 	const struct fuse_out_header reply = {.len = sizeof(reply), .error = -EIO, .unique = unique};
@@ -82,17 +75,18 @@ static bool answer_lost(int fd, uint64_t unique)
 	return write(fd, &reply, sizeof(reply)) == (ssize_t)sizeof(reply);
 }
 
+/* Which requests the dead worker held can't be written down without a gap: it may have died between the kernel's handing over and
+ * its first instruction. But ids are consecutive even numbers, and while nobody reads the kernel takes an answer for those that
+ * were handed over and for no other (ENOENT). So all that can be are answered. */
 static int answer_all_lost(int fd, struct shared *shared)
 {
+	const uint64_t newest = atomic_load(&shared->newest_request) & ~UINT64_C(1);
+	uint64_t unique = newest > 2 * TRIED_BEFORE ? newest - 2 * TRIED_BEFORE : 2;
 	int answered = 0;
 
-	for (unsigned int slot = 0; slot < SHARED_IN_FLIGHT_SLOTS; slot++) {
-		uint64_t unique = atomic_load(&shared->in_flight[slot]);
-
-		if (unique && answer_lost(fd, unique))
+	for (; unique <= newest + 2 * TRIED_AFTER; unique += 2)
+		if (answer_lost(fd, unique))
 			answered++;
-		atomic_store(&shared->in_flight[slot], 0);
-	}
 	return answered;
 }
 

@@ -12,7 +12,7 @@
  * After fuse_session_mount; the userdata of the session is a struct fs. */
 int channel_watch(struct fuse_session *session, struct error *err);
 
-/* A request was read. Before it is handed to libfuse. */
+/* A request was read: before it is handed to libfuse. */
 void channel_received(struct shared *shared, const struct fuse_in_header *request);
 
 /* Asks the kernel to send everything again that was read and not answered: at once, and before anybody reads.

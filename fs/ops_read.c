@@ -19,8 +19,13 @@ struct opening {
 	rowid object;
 	struct caller caller;
 	struct fuse_file_info fi;
-	bool without_name; /* see reopen.h */
+	bool direct; /* not through the kernel's pages: see reopen.h */
 };
+
+static fuse_ino_t opening_file(const struct opening *opening)
+{
+	return ino_encode((struct ino){.kind = (int)opening->row->kind, .row = opening->object});
+}
 
 static void opening_answer(struct opening *opening, int r)
 {
@@ -54,6 +59,8 @@ static int open_snapshot(struct opening *opening, const struct view *view, struc
 
 /* ---- certificate files ---- */
 
+static void open_versioned(struct opening *opening);
+
 static void audited(void *context, int r, int64_t result, const struct error *err)
 {
 	struct opening *opening = context;
@@ -73,6 +80,10 @@ static void open_secret(struct opening *opening, const struct view *view)
 	struct error err;
 	int r = open_snapshot(opening, view, &err);
 
+	if (r == -ESTALE) { /* replaced since the view was taken */
+		open_versioned(opening);
+		return;
+	}
 	if (r < 0) {
 		opening_answer(opening, r);
 		return;
@@ -85,9 +96,11 @@ static void open_secret(struct opening *opening, const struct view *view)
 /* The generation is there. Pages that the kernel has of this node are right, and closing tells us nothing. */
 static void open_served(struct opening *opening, const struct view *view)
 {
-	opening->fi.keep_cache = !opening->without_name;
-	opening->fi.direct_io = opening->without_name;
+	opening->fi.keep_cache = !opening->direct;
+	opening->fi.direct_io = opening->direct;
 	opening->fi.noflush = 1;
+	if (!opening->direct)
+		reopen_forget(opening_file(opening), opening->caller.pid);
 	if (opening->row->flags & TREE_SECRET) {
 		open_secret(opening, view);
 		return;
@@ -99,14 +112,12 @@ static void open_served(struct opening *opening, const struct view *view)
 /* The node is no longer the file's: the kernel looks the name up again, and opens what it finds. */
 static bool stale(struct opening *opening, const struct view *view)
 {
-	if (node_id(opening->row, opening->object, view) == opening->id &&
-	    !(opening->row->flags & TREE_CURRENT && !view_current(view)))
+	if (opening->direct || (node_id(opening->row, opening->object, view) == opening->id &&
+				!(opening->row->flags & TREE_CURRENT && !view_current(view))))
 		return false;
-	opening->without_name = reopen_without_name(opening->id, opening->caller.pid);
-	return !opening->without_name;
+	opening->direct = reopen_told(opening_file(opening), opening->caller.pid);
+	return !opening->direct;
 }
-
-static void open_versioned(struct opening *opening, bool may_issue);
 
 static void issued(void *context, int r, int64_t result, const struct error *err)
 {
@@ -117,10 +128,10 @@ static void issued(void *context, int r, int64_t result, const struct error *err
 	if (r < 0)
 		opening_answer(opening, r);
 	else
-		open_versioned(opening, false);
+		open_versioned(opening);
 }
 
-static void open_versioned(struct opening *opening, bool may_issue)
+static void open_versioned(struct opening *opening)
 {
 	struct fs *fs = fs_of(opening->req);
 	_cleanup_view_ struct view *view = NULL;
@@ -134,10 +145,10 @@ static void open_versioned(struct opening *opening, bool may_issue)
 		opening_answer(opening, -ESTALE);
 	else if (reading == VIEW_SERVES)
 		open_served(opening, view);
-	else if (may_issue)
+	else if (opening->row->flags & TREE_ISSUES)
 		core_app_read(fs->core, opening->object, issued, opening);
 	else
-		opening_answer(opening, -ESTALE); /* replaced again in this moment: the kernel asks again */
+		opening_answer(opening, -ESTALE);
 }
 
 /* ---- all others ---- */
@@ -173,7 +184,7 @@ static void open_for_reading(fuse_req_t req, fuse_ino_t id, const struct tree_ro
 		.fi = *fi,
 	};
 	if (row->flags & TREE_VERSIONED)
-		open_versioned(opening, row->flags & TREE_ISSUES);
+		open_versioned(opening);
 	else
 		open_rendered(opening);
 }

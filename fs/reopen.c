@@ -3,41 +3,47 @@
 #include <pthread.h>
 #include <time.h>
 
-enum { SLOTS = 64, MEMORY_SECONDS = 2 };
+enum { SLOTS = 1024, MEMORY_SECONDS = 2 };
 
 static struct {
 	pthread_mutex_t lock;
 	struct told {
-		fuse_ino_t id; /* protected by lock, as all */
+		fuse_ino_t file; /* protected by lock, as all; 0: free */
 		pid_t pid;
-		time_t when;   /* CLOCK_MONOTONIC */
-	} told[SLOTS];
-	size_t next;
+		time_t when;     /* CLOCK_MONOTONIC */
+	} told[SLOTS]; /* the slot of a pid is fixed: a thread opens one file at a time */
 } memory = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-static struct told *find(fuse_ino_t id, pid_t pid, time_t now)
+static struct told *slot_of(pid_t pid)
 {
-	for (size_t i = 0; i < SLOTS; i++) {
-		struct told *told = &memory.told[i];
-
-		if (told->id == id && told->pid == pid && now <= told->when + MEMORY_SECONDS)
-			return told;
-	}
-	return NULL;
+	return &memory.told[(size_t)pid % SLOTS];
 }
 
-bool reopen_without_name(fuse_ino_t id, pid_t pid)
+static bool is(const struct told *told, fuse_ino_t file, pid_t pid)
 {
+	return told->file == file && told->pid == pid;
+}
+
+bool reopen_told(fuse_ino_t file, pid_t pid)
+{
+	struct told *told = slot_of(pid);
 	struct timespec now;
-	struct told *told;
+	bool before;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	pthread_mutex_lock(&memory.lock);
-	told = find(id, pid, now.tv_sec);
-	if (told)
-		told->id = 0;
-	else
-		memory.told[memory.next++ % SLOTS] = (struct told){id, pid, now.tv_sec};
+	before = is(told, file, pid) && now.tv_sec <= told->when + MEMORY_SECONDS;
+	*told = (struct told){before ? 0 : file, pid, now.tv_sec};
 	pthread_mutex_unlock(&memory.lock);
-	return told != NULL;
+	return before;
+}
+
+void reopen_forget(fuse_ino_t file, pid_t pid)
+{
+	struct told *told = slot_of(pid);
+
+	pthread_mutex_lock(&memory.lock);
+	if (is(told, file, pid))
+		told->file = 0;
+	pthread_mutex_unlock(&memory.lock);
 }

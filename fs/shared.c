@@ -85,24 +85,3 @@ bool shared_dirty(struct shared *shared, uint64_t handle)
 {
 	return dirty_find(shared, handle) != NULL;
 }
-
-/* ---- requests in flight ---- */
-
-/* The kernel counts in steps of two: odd ids are its interrupts. */
-static _Atomic uint64_t *in_flight_slot(struct shared *shared, uint64_t unique)
-{
-	return &shared->in_flight[unique / 2 % SHARED_IN_FLIGHT_SLOTS];
-}
-
-void shared_in_flight_set(struct shared *shared, uint64_t unique)
-{
-	atomic_store_explicit(in_flight_slot(shared, unique), unique, memory_order_relaxed);
-}
-
-void shared_in_flight_clear(struct shared *shared, uint64_t unique)
-{
-	_Atomic uint64_t *slot = in_flight_slot(shared, unique);
-
-	if (atomic_load_explicit(slot, memory_order_relaxed) == unique)
-		atomic_store_explicit(slot, 0, memory_order_relaxed);
-}

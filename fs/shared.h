@@ -11,7 +11,7 @@
 
 #include "certfs/rows.h"
 
-enum { SHARED_DIRTY_SLOTS = 1 << 14, SHARED_IN_FLIGHT_SLOTS = 1 << 14 };
+enum { SHARED_DIRTY_SLOTS = 1 << 14 };
 
 struct shared {
 	struct owner owner;             /* of the top of the tree: whoever mounted, and when; constant */
@@ -19,13 +19,11 @@ struct shared {
 	bool kernel_resends;            /* FUSE_NOTIFY_RESEND works; constant once the mount answers */
 	_Atomic uint64_t answered;      /* requests answered, by all workers: progress, for the supervisor */
 	_Atomic uint64_t workers;       /* workers started */
+	_Atomic uint64_t newest_request; /* highest raw id seen; kept only where the kernel can't resend (channel.c) */
 	_Atomic uint64_t next_handle;   /* file handle numbers never repeat within a mount */
 	/* Handles whose bytes have arrived but are not judged yet; 0 is free. A new worker that meets a handle which it doesn't
 	 * know answers EIO if it is here (the bytes died with the old worker) and goes on if not. */
 	_Atomic uint64_t dirty[SHARED_DIRTY_SLOTS];
-	/* Raw ids of the requests that wait for an answer, 0 is free; kept only where the kernel can't resend, for a new worker
-	 * that answers them with EIO. The slot of an id is fixed: of two that share one the later is kept. */
-	_Atomic uint64_t in_flight[SHARED_IN_FLIGHT_SLOTS];
 };
 
 /* NULL if out of memory; the connection id is random. */
@@ -40,9 +38,5 @@ uint64_t shared_handle(struct shared *shared);
 bool shared_dirty_set(struct shared *shared, uint64_t handle);
 void shared_dirty_clear(struct shared *shared, uint64_t handle);
 bool shared_dirty(struct shared *shared, uint64_t handle);
-
-/* A request came in, and was answered. unique is never 0. */
-void shared_in_flight_set(struct shared *shared, uint64_t unique);
-void shared_in_flight_clear(struct shared *shared, uint64_t unique);
 
 #endif

@@ -93,7 +93,7 @@ static int receivers_start(struct worker *worker, struct error *err)
 		if (r != 0)
 			return error_set(err, r, "can't start a receiving thread: %s", strerror(r));
 		worker->started++;
-		snprintf(name, sizeof(name), "certfs-recv-%d", i);
+		snprintf(name, sizeof(name), "certfs-recv-%u", (unsigned int)i % 10);
 		pthread_setname_np(worker->receivers[i], name);
 	}
 	return 0;

@@ -134,6 +134,34 @@ static void test_planned_length(void **state)
 	}
 }
 
+/* Enough of them that each length of a signature has come up at each length of the rest. */
+static void test_planned_length_as_pem(void **state)
+{
+	int off = 0;
+
+	(void)state;
+	for (int s = 0; s < 3; s++) {
+		_cleanup_plant_ struct plant plant = {0};
+
+		plant_root(&(struct recipe){.name = "Signer", .key = signer_kinds[s]}, &plant);
+		for (int i = 0; i < 192; i++) {
+			_cleanup_buffer_ struct buffer der = {0}, pem = {0};
+			struct device_ca_order order = order_of("");
+			struct error err = {0};
+			size_t planned = 0;
+
+			memset(order.common_name, 'x', (size_t)(1 + i % 64));
+			order.pem_size_only = true;
+			assert_int_equal(issuer_plan(plant.issuer, &order, KEY_EC_P256, &planned, &err), 0);
+			assert_int_equal(issuer_sign(plant.issuer, &order, device_key(KEY_EC_P256), &der, &err), 0);
+			pem_add_certificate(&pem, buffer_span(&der));
+			assert_int_equal(pem.size, pem_certificate_size(planned));
+			off += der.size != planned;
+		}
+	}
+	assert_true(off > 0);
+}
+
 static void test_planned_length_after_2050(void **state)
 {
 	_cleanup_plant_ struct plant plant = {0};
@@ -531,6 +559,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_planned_length),
+		cmocka_unit_test(test_planned_length_as_pem),
 		cmocka_unit_test(test_planned_length_after_2050),
 		cmocka_unit_test(test_order_out_of_range),
 		cmocka_unit_test(test_profile),
