@@ -1,4 +1,5 @@
-/* As much of DER as certfs needs beside OpenSSL: lengths and headers to write, outer shapes to read. Pure functions. */
+/* As much of DER as certfs needs beside OpenSSL: lengths and headers to write, outer shapes to
+ * read. Pure functions. */
 #ifndef CORE_DER_H
 #define CORE_DER_H
 
@@ -32,7 +33,8 @@ struct der_element {
 	bool indefinite;
 };
 
-/* Takes the first element off in. False where there is none, or it is longer than in; then nothing is taken. */
+/* Takes the first element off in. False where there is none, or it is longer than in; then nothing
+ * is taken. */
 bool der_take(struct span *in, struct der_element *ret);
 
 #endif

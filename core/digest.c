@@ -1,20 +1,36 @@
 #include "digest.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 
-#include <openssl/sha.h>
+#include <openssl/evp.h>
+
+/* Looked up once: by name it takes longer than hashing a key, and threads wait for each other. */
+static EVP_MD *sha256, *sha1;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static void look_up(void)
+{
+	sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+	sha1 = EVP_MD_fetch(NULL, "SHA1", NULL);
+}
 
 /* A digest that could not be computed (no memory) must never name anything: there is no way on. */
+static void digest(struct span data, EVP_MD *const *algorithm, uint8_t *ret)
+{
+	if (pthread_once(&once, look_up) != 0 || *algorithm == NULL ||
+	    !EVP_Digest(data.data, data.size, ret, NULL, *algorithm, NULL))
+		abort();
+}
+
 void digest_sha256(struct span data, uint8_t ret[DIGEST_SIZE])
 {
-	if (SHA256(data.data, data.size, ret) == NULL)
-		abort();
+	digest(data, &sha256, ret);
 }
 
 void digest_sha1(struct span data, uint8_t ret[DIGEST_SHA1_SIZE])
 {
-	if (SHA1(data.data, data.size, ret) == NULL)
-		abort();
+	digest(data, &sha1, ret);
 }
 
 void hex_lower(struct span data, char *ret)

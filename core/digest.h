@@ -1,4 +1,6 @@
-/* SHA-256 and hexadecimal: what keys, certificates and long names are known by. Pure functions, safe from any thread. */
+/* SHA-256 and hexadecimal: what keys, certificates and long names are known by. Safe from any
+ * thread. The two algorithms, looked up at their first use, are kept as long as the process lives.
+ */
 #ifndef CORE_DIGEST_H
 #define CORE_DIGEST_H
 

@@ -26,18 +26,21 @@ enum { P256_PKCS8 = P256_HEAD + P256_BYTES + P256_MIDDLE + P256_POINT };
 
 /* SubjectPublicKeyInfo of a P-256 key up to its point (RFC 5480). */
 static const uint8_t p256_spki_head[P256_SPKI_HEAD + 1] =
-	"\x30\x59\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07"
+	"\x30\x59\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01"
+	"\x07"
 	"\x03\x42\x00";
 
 /* PKCS#8 of a P-256 key (RFC 5208 around RFC 5915): head, scalar, middle, point. */
 static const uint8_t p256_pkcs8_head[P256_HEAD + 1] =
-	"\x30\x81\x87\x02\x01\x00\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d"
+	"\x30\x81\x87\x02\x01\x00\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48"
+	"\xce\x3d"
 	"\x03\x01\x07\x04\x6d\x30\x6b\x02\x01\x01\x04\x20";
 static const uint8_t p256_pkcs8_middle[P256_MIDDLE + 1] = "\xa1\x44\x03\x42\x00";
 
-/* d has as many octets as n, for it is below n/2. Of d mod (p-1), d mod (q-1) and the inverse of q each has a leading zero octet in
- * about two cases of five. With none to two of them (2048, 3072 bits), or one to three (4096), the PEM form has the
- * size below: in nine cases of ten, or eight. */
+/* d has as many octets as n, for it is below n/2. Of d mod (p-1), d mod (q-1) and the inverse of q
+ * each has a leading zero octet in about two cases of five. With none to two of them (2048, 3072
+ * bits), or one to three (4096), the PEM form has the size below: in nine cases of ten, or eight.
+ */
 static const struct device_key {
 	const char *algorithm;
 	size_t bits;
@@ -108,7 +111,8 @@ static int encode_p256_spki(const EVP_PKEY *pkey, struct buffer *out)
 	uint8_t point[P256_POINT];
 	size_t size = 0;
 
-	if (!EVP_PKEY_get_octet_string_param(pkey, OSSL_PKEY_PARAM_PUB_KEY, point, sizeof(point), &size) ||
+	if (!EVP_PKEY_get_octet_string_param(pkey, OSSL_PKEY_PARAM_PUB_KEY, point, sizeof(point),
+					     &size) ||
 	    size != P256_POINT || point[0] != POINT_CONVERSION_UNCOMPRESSED)
 		return -EINVAL;
 	buffer_add(out, p256_spki_head, P256_SPKI_HEAD);
@@ -135,17 +139,23 @@ static int encode_any_spki(const EVP_PKEY *pkey, struct buffer *out)
 	return i2d_PUBKEY(copy, &at) == size ? 0 : -EINVAL;
 }
 
-int spki_encode(const EVP_PKEY *pkey, struct buffer *ret, struct error *err)
+static int encode_spki(const EVP_PKEY *pkey, int type, struct buffer *ret, struct error *err)
 {
 	_cleanup_buffer_ struct buffer out = {0};
 
-	if ((pkey_type(pkey) != KEY_EC_P256 || encode_p256_spki(pkey, &out) < 0) &&
+	if ((type != KEY_EC_P256 || encode_p256_spki(pkey, &out) < 0) &&
 	    encode_any_spki(pkey, &out) < 0)
-		return x509_reject(err, "the public key can't be encoded: use an RSA, EC or Ed25519 key");
+		return x509_reject(
+			err, "the public key can't be encoded: use an RSA, EC or Ed25519 key");
 	if (buffer_status(&out) < 0)
 		return x509_no_memory(err);
 	*ret = buffer_take(&out);
 	return 0;
+}
+
+int spki_encode(const EVP_PKEY *pkey, struct buffer *ret, struct error *err)
+{
+	return encode_spki(pkey, pkey_type(pkey), ret, err);
 }
 
 size_t spki_size_of(enum key_type type)
@@ -155,27 +165,32 @@ size_t spki_size_of(enum key_type type)
 
 /* ---- life ---- */
 
-int keypair_adopt(EVP_PKEY *pkey, struct keypair **ret, struct error *err)
+static int adopt(EVP_PKEY *pkey, int type, struct keypair **ret, struct error *err)
 {
 	_cleanup_pkey_ EVP_PKEY *owned = pkey;
 	_cleanup_buffer_ struct buffer spki = {0};
 	struct keypair *key;
 	int r;
 
-	r = spki_encode(pkey, &spki, err);
+	r = encode_spki(pkey, type, &spki, err);
 	if (r < 0)
 		return r;
 	key = calloc(1, sizeof(*key));
 	if (key == NULL)
 		return x509_no_memory(err);
 	atomic_init(&key->references, 1);
-	key->type = pkey_type(pkey);
+	key->type = type;
 	digest_sha256(buffer_span(&spki), key->name);
 	key->spki = buffer_take(&spki);
 	key->pkey = owned;
 	owned = NULL;
 	*ret = key;
 	return 0;
+}
+
+int keypair_adopt(EVP_PKEY *pkey, struct keypair **ret, struct error *err)
+{
+	return adopt(pkey, pkey_type(pkey), ret, err);
 }
 
 struct keypair *keypair_ref(struct keypair *key)
@@ -186,7 +201,8 @@ struct keypair *keypair_ref(struct keypair *key)
 
 void keypair_unref(struct keypair *key)
 {
-	if (key == NULL || atomic_fetch_sub_explicit(&key->references, 1, memory_order_acq_rel) != 1)
+	if (key == NULL ||
+	    atomic_fetch_sub_explicit(&key->references, 1, memory_order_acq_rel) != 1)
 		return;
 	EVP_PKEY_free(key->pkey);
 	buffer_clear(&key->spki);
@@ -220,10 +236,12 @@ static int generate(enum key_type type, struct keypair **ret, struct error *err)
 		pkey = EVP_PKEY_Q_keygen(NULL, NULL, "RSA", device_keys[type].bits);
 	if (pkey == NULL) {
 		ERR_clear_error();
-		return error_set(err, EIO, "no %s key could be made: the random generator failed, or locked memory is used up",
+		return error_set(err, EIO,
+				 "no %s key could be made: the random generator failed, or locked "
+				 "memory is used up",
 				 device_keys[type].algorithm);
 	}
-	return keypair_adopt(pkey, ret, err);
+	return adopt(pkey, (int)type, ret, err);
 }
 
 static int has_planned_size(const struct keypair *key, struct error *err)
@@ -305,8 +323,8 @@ static int add_p256_pkcs8(const struct keypair *key, struct buffer *out)
 static int add_any_pkcs8(const struct keypair *key, struct buffer *out)
 {
 	_cleanup_bio_ BIO *bio = BIO_new(BIO_s_secmem());
-	OSSL_ENCODER_CTX *encoder = OSSL_ENCODER_CTX_new_for_pkey(key->pkey, EVP_PKEY_KEYPAIR, "DER",
-								  "PrivateKeyInfo", NULL);
+	OSSL_ENCODER_CTX *encoder = OSSL_ENCODER_CTX_new_for_pkey(key->pkey, EVP_PKEY_KEYPAIR,
+								  "DER", "PrivateKeyInfo", NULL);
 	bool encoded = bio != NULL && encoder != NULL && OSSL_ENCODER_to_bio(encoder, bio);
 	char *data;
 	long size;
@@ -331,7 +349,8 @@ int keypair_to_pkcs8(const struct keypair *key, struct buffer *ret, struct error
 	if (r < 0) {
 		ERR_clear_error();
 		return error_set(err, r == -ENOMEM ? ENOMEM : EIO,
-				 "the private key can't be written as PKCS#8: it may be in a token, or locked memory is used up");
+				 "the private key can't be written as PKCS#8: it may be in a "
+				 "token, or locked memory is used up");
 	}
 	buffer_clear(ret);
 	*ret = buffer_take(&out);
@@ -364,7 +383,8 @@ static EVP_PKEY *p256_from_template(struct span der)
 		OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, (char *)"P-256", 0),
 		OSSL_PARAM_construct_BN(OSSL_PKEY_PARAM_PRIV_KEY, scalar, P256_BYTES),
 		OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY,
-						  (uint8_t *)der.data + P256_PKCS8 - P256_POINT, P256_POINT),
+						  (uint8_t *)der.data + P256_PKCS8 - P256_POINT,
+						  P256_POINT),
 		OSSL_PARAM_construct_end(),
 	};
 	if (EVP_PKEY_fromdata(ctx, &pkey, EVP_PKEY_KEYPAIR, params) <= 0)
@@ -376,7 +396,8 @@ static EVP_PKEY *p256_from_template(struct span der)
 static EVP_PKEY *pkey_from_pkcs8(struct span der)
 {
 	const uint8_t *at = der.data;
-	_cleanup_pkcs8_ PKCS8_PRIV_KEY_INFO *info = d2i_PKCS8_PRIV_KEY_INFO(NULL, &at, (long)der.size);
+	_cleanup_pkcs8_ PKCS8_PRIV_KEY_INFO *info =
+		d2i_PKCS8_PRIV_KEY_INFO(NULL, &at, (long)der.size);
 
 	if (info == NULL || at != der.data + der.size)
 		return NULL;
@@ -390,7 +411,8 @@ int keypair_from_pkcs8(struct span der, struct keypair **ret, struct error *err)
 	if (pkey == NULL)
 		pkey = pkey_from_pkcs8(der);
 	if (pkey == NULL)
-		return x509_reject(err, "the private key is not valid PKCS#8: export it again, or restore it from a backup");
+		return x509_reject(err, "the private key is not valid PKCS#8: export it again, or "
+					"restore it from a backup");
 	return keypair_adopt(pkey, ret, err);
 }
 

@@ -1,4 +1,5 @@
-/* PEM by RFC 7468: 64 columns, a final newline. Written straight into the buffer, so that a secret stays in secure memory. */
+/* PEM by RFC 7468: 64 columns, a final newline. Written straight into the buffer, so that a secret
+ * stays in secure memory. */
 #include <openssl/evp.h>
 
 #include "keypair.h"
@@ -35,7 +36,8 @@ static void add_block(struct buffer *out, const struct pem_label *label, struct 
 		size_t left = der.size - at;
 
 		/* EVP_EncodeBlock ends with a NUL, which the newline then overwrites. */
-		to += EVP_EncodeBlock(to, der.data + at, (int)(left < LINE_BYTES ? left : LINE_BYTES));
+		to += EVP_EncodeBlock(to, der.data + at,
+				      (int)(left < LINE_BYTES ? left : LINE_BYTES));
 		*to++ = '\n';
 	}
 	out->size = (size_t)(to - out->data);

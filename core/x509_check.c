@@ -1,5 +1,5 @@
-/* Checks an uploaded signing CA: finds the signer, orders its chain, and makes every check of RFC 5280 that a device CA under it
- * will be put to. */
+/* Checks an uploaded signing CA: finds the signer, orders its chain, and makes every check of RFC
+ * 5280 that a device CA under it will be put to. */
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,13 +43,23 @@ static int check_top(const struct path *path, struct error *err)
 	subject_text(path->certs[path->count - 1], name);
 	subject_text(path->wrong_issuer, issuer);
 	if (path->wrong_issuer == path->certs[path->count - 1])
-		return x509_reject(err, "the chain does not verify: the self-signature of certificate %s is wrong, "
-				   "export it again from the CA that made it", name);
+		return x509_reject(
+			err,
+			"the chain does not verify: the self-signature of certificate %s is wrong, "
+			"export it again from the CA that made it",
+			name);
 	if (path->wrong_reason == X509_V_ERR_CERT_SIGNATURE_FAILURE)
-		return x509_reject(err, "the chain does not verify: certificate %s was not signed by the key of certificate %s, "
-				   "although that has the name of its issuer; upload the issuer that did", name, issuer);
-	return x509_reject(err, "the chain does not verify: the authorityKeyIdentifier of certificate %s does not match "
-			   "certificate %s; upload the issuer that it means", name, issuer);
+		return x509_reject(
+			err,
+			"the chain does not verify: certificate %s was not signed by the key of "
+			"certificate %s, "
+			"although that has the name of its issuer; upload the issuer that did",
+			name, issuer);
+	return x509_reject(err,
+			   "the chain does not verify: the authorityKeyIdentifier of certificate "
+			   "%s does not match "
+			   "certificate %s; upload the issuer that it means",
+			   name, issuer);
 }
 
 static int check_unused(const struct pool *pool, const struct path *path, struct error *err)
@@ -61,12 +71,16 @@ static int check_unused(const struct pool *pool, const struct path *path, struct
 			continue;
 		subject_text(pool->certs[i], name);
 		subject_text(path->certs[0], signer);
-		return x509_reject(err, "certificate %s is not used in the chain of %s: remove it from the upload", name, signer);
+		return x509_reject(
+			err,
+			"certificate %s is not used in the chain of %s: remove it from the upload",
+			name, signer);
 	}
 	return 0;
 }
 
-/* What is left of the path lengths for device CAs below the signer. A self-issued certificate counts for none (RFC 5280, 6.1.4). */
+/* What is left of the path lengths for device CAs below the signer. A self-issued certificate
+ * counts for none (RFC 5280, 6.1.4). */
 static int check_path_length(const struct path *path, int *ret, struct error *err)
 {
 	char name[SUBJECT_TEXT], blamed[SUBJECT_TEXT];
@@ -89,10 +103,16 @@ static int check_path_length(const struct path *path, int *ret, struct error *er
 	subject_text(path->certs[0], name);
 	subject_text(path->certs[blame], blamed);
 	if (blame == 0)
-		return x509_reject(err, "pathlen:0 of certificate %s forbids issuing device CAs: issue it again with pathlen:1 or more, "
-				   "or without", name);
-	return x509_reject(err, "the pathLenConstraint of certificate %s (pathlen:%ld) forbids another CA below the signing CA %s: "
-			   "issue it again with pathlen:%d or more", blamed, X509_get_pathlen(path->certs[blame]), name,
+		return x509_reject(err,
+				   "pathlen:0 of certificate %s forbids issuing device CAs: issue "
+				   "it again with pathlen:1 or more, "
+				   "or without",
+				   name);
+	return x509_reject(err,
+			   "the pathLenConstraint of certificate %s (pathlen:%ld) forbids another "
+			   "CA below the signing CA %s: "
+			   "issue it again with pathlen:%d or more",
+			   blamed, X509_get_pathlen(path->certs[blame]), name,
 			   (int)(X509_get_pathlen(path->certs[blame]) + 1 - effective));
 }
 
@@ -138,9 +158,11 @@ static void chain_bound(const struct path *path, struct chain *chain)
 	for (int i = 0; i < path->count; i++) {
 		unixtime from, till;
 
-		if (time_of(X509_get0_notBefore(path->certs[i]), &from) == 0 && from > chain->not_before)
+		if (time_of(X509_get0_notBefore(path->certs[i]), &from) == 0 &&
+		    from > chain->not_before)
 			chain->not_before = from;
-		if (time_of(X509_get0_notAfter(path->certs[i]), &till) == 0 && till < chain->not_after)
+		if (time_of(X509_get0_notAfter(path->certs[i]), &till) == 0 &&
+		    till < chain->not_after)
 			chain->not_after = till;
 	}
 }
@@ -150,7 +172,8 @@ static void chain_warn(const struct path *path, struct chain *chain)
 	for (int i = 0; i < path->count; i++) {
 		bool root = path->has_root && i == path->count - 1;
 
-		if (certificate_warn(path->certs[i], i == 0, root, chain->warning, sizeof(chain->warning)))
+		if (certificate_warn(path->certs[i], i == 0, root, chain->warning,
+				     sizeof(chain->warning)))
 			return;
 	}
 }
@@ -174,8 +197,8 @@ static int chain_describe(const struct path *path, struct chain *chain, struct e
 	return 0;
 }
 
-static int check_path(const struct pool *pool, const struct path *path, unixtime now, struct chain *ret,
-		      struct error *err)
+static int check_path(const struct pool *pool, const struct path *path, unixtime now,
+		      struct chain *ret, struct error *err)
 {
 	_cleanup_chain_ struct chain chain = {0};
 	int r;
@@ -198,8 +221,8 @@ static int check_path(const struct pool *pool, const struct path *path, unixtime
 	return 0;
 }
 
-int x509_check_chain(const struct buffer *certs, size_t count, const uint8_t spki[FINGERPRINT_SIZE], unixtime now,
-		     struct chain *ret, struct error *err)
+int x509_check_chain(const struct buffer *certs, size_t count, const uint8_t spki[FINGERPRINT_SIZE],
+		     unixtime now, struct chain *ret, struct error *err)
 {
 	_cleanup_pool_ struct pool pool = {.count = 0};
 	struct path path;
@@ -224,7 +247,8 @@ int x509_check_chain(const struct buffer *certs, size_t count, const uint8_t spk
 
 static bool same_key_id(const X509 *a, const X509 *b)
 {
-	const ASN1_OCTET_STRING *id_a = X509_get0_subject_key_id((X509 *)a), *id_b = X509_get0_subject_key_id((X509 *)b);
+	const ASN1_OCTET_STRING *id_a = X509_get0_subject_key_id((X509 *)a),
+				*id_b = X509_get0_subject_key_id((X509 *)b);
 
 	if (id_a == NULL || id_b == NULL)
 		return id_a == id_b;
@@ -247,7 +271,8 @@ bool x509_same_issuer(struct span signer_a, struct span signer_b)
 	uint8_t spki_a[FINGERPRINT_SIZE], spki_b[FINGERPRINT_SIZE];
 	struct error err;
 
-	return certificate_parse(signer_a, &a, &err) == 0 && certificate_parse(signer_b, &b, &err) == 0 &&
+	return certificate_parse(signer_a, &a, &err) == 0 &&
+	       certificate_parse(signer_b, &b, &err) == 0 &&
 	       certificate_spki(a, spki_a, &err) == 0 && certificate_spki(b, spki_b, &err) == 0 &&
 	       memcmp(spki_a, spki_b, sizeof(spki_a)) == 0 && same_name(a, b) && same_key_id(a, b);
 }

@@ -38,7 +38,8 @@ static bool is_unsupported(unsigned long code)
 	if (ERR_GET_REASON(code) == ERR_R_UNSUPPORTED)
 		return true;
 	for (size_t i = 0; i < sizeof(meanings) / sizeof(meanings[0]); i++)
-		if (ERR_GET_LIB(code) == meanings[i].library && ERR_GET_REASON(code) == meanings[i].reason)
+		if (ERR_GET_LIB(code) == meanings[i].library &&
+		    ERR_GET_REASON(code) == meanings[i].reason)
 			return true;
 	return false;
 }
@@ -70,7 +71,8 @@ static void text_copy(const char *from, size_t size, char *ret, size_t room)
 
 void name_text(const X509_NAME *name, char *ret, size_t room)
 {
-	const unsigned long flags = (XN_FLAG_ONELINE & ~XN_FLAG_SPC_EQ) & ~(unsigned long)ASN1_STRFLGS_ESC_MSB;
+	const unsigned long flags =
+		(XN_FLAG_ONELINE & ~XN_FLAG_SPC_EQ) & ~(unsigned long)ASN1_STRFLGS_ESC_MSB;
 	_cleanup_bio_ BIO *bio = BIO_new(BIO_s_mem());
 	char *text = NULL;
 	long size;
@@ -128,18 +130,25 @@ void key_text(const EVP_PKEY *pkey, char *ret, size_t room)
 
 #define ALGORITHM(bytes) (const uint8_t *)(bytes), sizeof(bytes) - 1
 
-/* The length of an ECDSA signature is that of two integers of random size. For a curve whose order fills its octets (P-256, P-384)
- * each needs a leading zero half of the time, so one of two is the most likely; P-521's order has one bit in its
- * top octet, and both integers have 66 octets in 9 cases of 16. */
+/* The length of an ECDSA signature is that of two integers of random size. For a curve whose order
+ * fills its octets (P-256, P-384) each needs a leading zero half of the time, so one of two is the
+ * most likely; P-521's order has one bit in its top octet, and both integers have 66 octets in 9
+ * cases of 16. */
 static const struct signature_kind signature_kinds[] = {
-	{"EC", "prime256v1", "SHA256", ALGORITHM("\x30\x0a\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x02"), 71, NULL},
-	{"EC", "secp384r1", "SHA384", ALGORITHM("\x30\x0a\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x03"), 103, NULL},
-	{"EC", "secp521r1", "SHA512", ALGORITHM("\x30\x0a\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x04"), 139, NULL},
-	{"RSA", NULL, "SHA256", ALGORITHM("\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0b\x05\x00"), 0, NULL},
+	{"EC", "prime256v1", "SHA256",
+	 ALGORITHM("\x30\x0a\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x02"), 71, NULL},
+	{"EC", "secp384r1", "SHA384", ALGORITHM("\x30\x0a\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x03"),
+	 103, NULL},
+	{"EC", "secp521r1", "SHA512", ALGORITHM("\x30\x0a\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x04"),
+	 139, NULL},
+	{"RSA", NULL, "SHA256",
+	 ALGORITHM("\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0b\x05\x00"), 0, NULL},
 	{"ED25519", NULL, NULL, ALGORITHM("\x30\x05\x06\x03\x2b\x65\x70"), 0,
-	 "its key is Ed25519, and mbedTLS, BearSSL, NSS and Python refuse certificates signed with it"},
+	 "its key is Ed25519, and mbedTLS, BearSSL, NSS and Python refuse certificates signed with "
+	 "it"},
 	{"ED448", NULL, NULL, ALGORITHM("\x30\x05\x06\x03\x2b\x65\x71"), 0,
-	 "its key is Ed448, and mbedTLS, BearSSL, NSS and Python refuse certificates signed with it"},
+	 "its key is Ed448, and mbedTLS, BearSSL, NSS and Python refuse certificates signed with "
+	 "it"},
 };
 
 const struct signature_kind *signature_kind_of(const EVP_PKEY *pkey)
@@ -150,7 +159,8 @@ const struct signature_kind *signature_kind_of(const EVP_PKEY *pkey)
 	for (size_t i = 0; i < sizeof(signature_kinds) / sizeof(signature_kinds[0]); i++) {
 		const struct signature_kind *kind = &signature_kinds[i];
 
-		if (EVP_PKEY_is_a(pkey, kind->key) && (kind->group == NULL || strcmp(group, kind->group) == 0))
+		if (EVP_PKEY_is_a(pkey, kind->key) &&
+		    (kind->group == NULL || strcmp(group, kind->group) == 0))
 			return kind;
 	}
 	return NULL;
@@ -163,7 +173,9 @@ int key_check_kind(const EVP_PKEY *pkey, const char *whose, struct error *err)
 	if (signature_kind_of(pkey) != NULL)
 		return 0;
 	key_text(pkey, text, sizeof(text));
-	return x509_reject(err, "%s is %s, which certfs can't sign with: use EC on P-256, P-384 or P-521, RSA or Ed25519",
+	return x509_reject(err,
+			   "%s is %s, which certfs can't sign with: use EC on P-256, P-384 or "
+			   "P-521, RSA or Ed25519",
 			   whose, text);
 }
 
@@ -194,19 +206,22 @@ int certificate_parse(struct span der, X509 **ret, struct error *err)
 	int r;
 
 	if (der.size == 0 || der.size > UPLOAD_MAX)
-		return x509_reject(err, "a certificate is empty or larger than 1 MiB: export it again");
+		return x509_reject(err,
+				   "a certificate is empty or larger than 1 MiB: export it again");
 	cert = d2i_X509(NULL, &at, (long)der.size);
 	if (cert == NULL)
-		return x509_reject(err, "a certificate is not valid DER: it was damaged or cut off, export it again");
+		return x509_reject(err, "a certificate is not valid DER: it was damaged or cut "
+					"off, export it again");
 	if (at != der.data + der.size)
-		return x509_reject(err, "%zu trailing bytes follow a certificate: remove what is behind it",
-				   (size_t)(der.data + der.size - at));
+		return x509_reject(
+			err, "%zu trailing bytes follow a certificate: remove what is behind it",
+			(size_t)(der.data + der.size - at));
 	r = certificate_to_der(cert, &again, err);
 	if (r < 0)
 		return r;
 	if (!span_equal(buffer_span(&again), der))
 		return x509_reject(err, "a certificate is encoded as BER, it is not valid DER: "
-				   "convert it with openssl x509 -outform DER");
+					"convert it with openssl x509 -outform DER");
 	*ret = cert;
 	cert = NULL;
 	return 0;
@@ -221,8 +236,11 @@ int certificate_spki(const X509 *cert, uint8_t ret[FINGERPRINT_SIZE], struct err
 
 	if (pkey == NULL) {
 		subject_text(cert, subject);
-		return x509_reject(err, "the public key of certificate %s is malformed or of an unknown algorithm: "
-				   "issue it with an RSA, EC or Ed25519 key", subject);
+		return x509_reject(
+			err,
+			"the public key of certificate %s is malformed or of an unknown algorithm: "
+			"issue it with an RSA, EC or Ed25519 key",
+			subject);
 	}
 	r = spki_encode(pkey, &spki, err);
 	if (r < 0)

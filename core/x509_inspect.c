@@ -1,4 +1,5 @@
-/* Is this one certificate fit to stand in the chain of a signing CA? Each reason why not has its own sentence. */
+/* Is this one certificate fit to stand in the chain of a signing CA? Each reason why not has its
+ * own sentence. */
 #include <stdio.h>
 #include <string.h>
 
@@ -22,8 +23,11 @@ static int inspect_version(const struct subject *it, struct error *err)
 {
 	if (X509_get_version(it->cert) == X509_VERSION_3)
 		return 0;
-	return x509_reject(err, "certificate %s is of version %ld, not 3: issue it again as a version 3 certificate "
-			   "with basicConstraints CA:TRUE", it->name, X509_get_version(it->cert) + 1);
+	return x509_reject(err,
+			   "certificate %s is of version %ld, not 3: issue it again as a version 3 "
+			   "certificate "
+			   "with basicConstraints CA:TRUE",
+			   it->name, X509_get_version(it->cert) + 1);
 }
 
 /* ---- extensions ---- */
@@ -59,14 +63,21 @@ static int inspect_extension(const struct subject *it, int index, struct error *
 
 	(void)OBJ_obj2txt(text, sizeof(text), object, 0);
 	if (!is_well_formed(extension))
-		return x509_reject(err, "certificate %s has a malformed extension, %s: issue it again without that fault",
+		return x509_reject(err,
+				   "certificate %s has a malformed extension, %s: issue it again "
+				   "without that fault",
 				   it->name, text);
 	if (X509_get_ext_by_OBJ(it->cert, object, index) >= 0)
-		return x509_reject(err, "certificate %s has a malformed extension, %s appears twice: issue it again with one",
+		return x509_reject(err,
+				   "certificate %s has a malformed extension, %s appears twice: "
+				   "issue it again with one",
 				   it->name, text);
 	if (X509_EXTENSION_get_critical(extension) && !X509_supported_extension(extension))
-		return x509_reject(err, "certificate %s has an unknown critical extension, %s, that every verifier must refuse: "
-				   "issue it again without it or not critical", it->name, text);
+		return x509_reject(err,
+				   "certificate %s has an unknown critical extension, %s, that "
+				   "every verifier must refuse: "
+				   "issue it again without it or not critical",
+				   it->name, text);
 	return 0;
 }
 
@@ -83,43 +94,60 @@ static int inspect_extensions(const struct subject *it, struct error *err)
 
 static int inspect_basic_constraints(const struct subject *it, struct error *err)
 {
-	BASIC_CONSTRAINTS *constraints = X509_get_ext_d2i(it->cert, NID_basic_constraints, NULL, NULL);
+	BASIC_CONSTRAINTS *constraints =
+		X509_get_ext_d2i(it->cert, NID_basic_constraints, NULL, NULL);
 	bool ca = constraints != NULL && constraints->ca;
 	bool present = constraints != NULL;
 
 	BASIC_CONSTRAINTS_free(constraints);
 	if (ca)
 		return 0;
-	return x509_reject(err, "certificate %s is not a CA, basicConstraints CA:TRUE is missing%s: issue it again as a CA, "
-			   "or upload the signing CA instead", it->name, present ? " (it says CA:FALSE)" : "");
+	return x509_reject(err,
+			   "certificate %s is not a CA, basicConstraints CA:TRUE is missing%s: "
+			   "issue it again as a CA, "
+			   "or upload the signing CA instead",
+			   it->name, present ? " (it says CA:FALSE)" : "");
 }
 
 static int inspect_key_usage(const struct subject *it, struct error *err)
 {
-	if (X509_get_key_usage(it->cert) & KU_KEY_CERT_SIGN) /* all bits are set where it is absent */
+	if (X509_get_key_usage(it->cert) &
+	    KU_KEY_CERT_SIGN) /* all bits are set where it is absent */
 		return 0;
-	return x509_reject(err, "the keyUsage of certificate %s lacks keyCertSign, so it may not sign certificates: "
-			   "issue it again with keyCertSign and cRLSign", it->name);
+	return x509_reject(err,
+			   "the keyUsage of certificate %s lacks keyCertSign, so it may not sign "
+			   "certificates: "
+			   "issue it again with keyCertSign and cRLSign",
+			   it->name);
 }
 
 static int inspect_extended_key_usage(const struct subject *it, struct error *err)
 {
 	if (X509_get_extended_key_usage(it->cert) & (XKU_SSL_SERVER | XKU_ANYEKU))
 		return 0;
-	return x509_reject(err, "the extendedKeyUsage of certificate %s excludes serverAuth, which every certificate of an "
-			   "IoT Edge gateway needs: issue it again without extendedKeyUsage", it->name);
+	return x509_reject(err,
+			   "the extendedKeyUsage of certificate %s excludes serverAuth, which "
+			   "every certificate of an "
+			   "IoT Edge gateway needs: issue it again without extendedKeyUsage",
+			   it->name);
 }
 
-/* What OpenSSL finds wrong beyond the form: a path length on what is no CA, a keyUsage without any bit, … */
+/* What OpenSSL finds wrong beyond the form: a path length on what is no CA, a keyUsage without any
+ * bit, … */
 static int inspect_flags(const struct subject *it, struct error *err)
 {
 	uint32_t flags = X509_get_extension_flags(it->cert);
 
 	if (flags & EXFLAG_INVALID)
-		return x509_reject(err, "certificate %s has a malformed extension: issue it again with standard extensions",
+		return x509_reject(err,
+				   "certificate %s has a malformed extension: issue it again with "
+				   "standard extensions",
 				   it->name);
 	if (flags & EXFLAG_PROXY)
-		return x509_reject(err, "certificate %s is a proxy certificate, not a CA: upload the signing CA instead", it->name);
+		return x509_reject(err,
+				   "certificate %s is a proxy certificate, not a CA: upload the "
+				   "signing CA instead",
+				   it->name);
 	return 0;
 }
 
@@ -129,7 +157,8 @@ static int inspect_name(const struct subject *it, struct error *err)
 {
 	if (X509_NAME_entry_count(X509_get_subject_name(it->cert)) > 0)
 		return 0;
-	return x509_reject(err, "a CA certificate issued by serial number has an empty subject: issue it again with a name");
+	return x509_reject(err, "a CA certificate issued by serial number has an empty subject: "
+				"issue it again with a name");
 }
 
 static int inspect_key(const struct subject *it, struct error *err)
@@ -138,12 +167,18 @@ static int inspect_key(const struct subject *it, struct error *err)
 	char whose[SUBJECT_TEXT + 32], text[96];
 
 	if (pkey == NULL)
-		return x509_reject(err, "the public key of certificate %s is malformed or of an unknown algorithm: "
-				   "issue it again with an RSA, EC or Ed25519 key", it->name);
+		return x509_reject(
+			err,
+			"the public key of certificate %s is malformed or of an unknown algorithm: "
+			"issue it again with an RSA, EC or Ed25519 key",
+			it->name);
 	key_text(pkey, text, sizeof(text));
 	if (EVP_PKEY_get_security_bits(pkey) < BITS_MIN)
-		return x509_reject(err, "the key of certificate %s is weaker than %d bits of security (%s): "
-				   "issue it again with EC P-256 or RSA of 2048 bits at least", it->name, BITS_MIN, text);
+		return x509_reject(
+			err,
+			"the key of certificate %s is weaker than %d bits of security (%s): "
+			"issue it again with EC P-256 or RSA of 2048 bits at least",
+			it->name, BITS_MIN, text);
 	(void)snprintf(whose, sizeof(whose), "the key of certificate %s", it->name);
 	return it->is_signer ? key_check_kind(pkey, whose, err) : 0;
 }
@@ -154,12 +189,18 @@ static int inspect_signature(const struct subject *it, struct error *err)
 	int bits;
 
 	if (!X509_get_signature_info(it->cert, NULL, NULL, &bits, NULL))
-		return x509_reject(err, "certificate %s is signed with an algorithm that certfs does not know (%.40s): "
-				   "issue it again with SHA-256", it->name, algorithm);
+		return x509_reject(err,
+				   "certificate %s is signed with an algorithm that certfs does "
+				   "not know (%.40s): "
+				   "issue it again with SHA-256",
+				   it->name, algorithm);
 	if (bits >= BITS_MIN)
 		return 0;
-	return x509_reject(err, "the signature digest of certificate %s is too weak (%.40s): issue it again with SHA-256%s",
-			   it->name, algorithm, it->is_root ? ", or leave this root out of the upload" : "");
+	return x509_reject(err,
+			   "the signature digest of certificate %s is too weak (%.40s): issue it "
+			   "again with SHA-256%s",
+			   it->name, algorithm,
+			   it->is_root ? ", or leave this root out of the upload" : "");
 }
 
 static int inspect_validity(const struct subject *it, struct error *err)
@@ -167,16 +208,22 @@ static int inspect_validity(const struct subject *it, struct error *err)
 	unixtime from, till;
 	char text[32];
 
-	if (time_of(X509_get0_notBefore(it->cert), &from) < 0 || time_of(X509_get0_notAfter(it->cert), &till) < 0)
-		return x509_reject(err, "the validity of certificate %s is malformed: issue it again", it->name);
+	if (time_of(X509_get0_notBefore(it->cert), &from) < 0 ||
+	    time_of(X509_get0_notAfter(it->cert), &till) < 0)
+		return x509_reject(err,
+				   "the validity of certificate %s is malformed: issue it again",
+				   it->name);
 	if (it->now > till) {
 		time_text(till, text);
-		return x509_reject(err, "certificate %s has expired (at %s): upload a renewed one", it->name, text);
+		return x509_reject(err, "certificate %s has expired (at %s): upload a renewed one",
+				   it->name, text);
 	}
 	if (it->now >= from)
 		return 0;
 	time_text(from, text);
-	return x509_reject(err, "certificate %s is not yet valid (until %s): wait, or set the clock of this machine right",
+	return x509_reject(err,
+			   "certificate %s is not yet valid (until %s): wait, or set the clock of "
+			   "this machine right",
 			   it->name, text);
 }
 
@@ -188,10 +235,12 @@ int certificate_inspect(X509 *cert, bool is_signer, bool is_root, unixtime now, 
 		inspect_signature, inspect_validity,
 	};
 	char name[SUBJECT_TEXT];
-	struct subject it = {.cert = cert, .name = name, .is_signer = is_signer, .is_root = is_root, .now = now};
+	struct subject it = {
+		.cert = cert, .name = name, .is_signer = is_signer, .is_root = is_root, .now = now};
 
 	subject_text(cert, name);
-	(void)X509_check_purpose(cert, -1, 0); /* has OpenSSL fill in what the getters answer from */
+	(void)X509_check_purpose(cert, -1,
+				 0); /* has OpenSSL fill in what the getters answer from */
 	for (size_t i = 0; i < sizeof(inspections) / sizeof(inspections[0]); i++) {
 		int r = inspections[i](&it, err);
 
@@ -206,7 +255,8 @@ int certificate_inspect(X509 *cert, bool is_signer, bool is_root, unixtime now, 
 static const char *strict_fault(const X509 *cert, bool is_self_signed)
 {
 	int critical = 0;
-	BASIC_CONSTRAINTS *constraints = X509_get_ext_d2i(cert, NID_basic_constraints, &critical, NULL);
+	BASIC_CONSTRAINTS *constraints =
+		X509_get_ext_d2i(cert, NID_basic_constraints, &critical, NULL);
 
 	BASIC_CONSTRAINTS_free(constraints);
 	if (!critical)
@@ -222,14 +272,18 @@ static const char *strict_fault(const X509 *cert, bool is_self_signed)
 
 bool certificate_warn(X509 *cert, bool is_signer, bool is_self_signed, char *ret, size_t room)
 {
-	const struct signature_kind *kind = is_signer ? signature_kind_of(X509_get0_pubkey(cert)) : NULL;
+	const struct signature_kind *kind =
+		is_signer ? signature_kind_of(X509_get0_pubkey(cert)) : NULL;
 	const char *fault = strict_fault(cert, is_self_signed);
 	char name[SUBJECT_TEXT];
 
 	subject_text(cert, name);
 	if (fault != NULL) {
-		(void)snprintf(ret, room, "certificate %s breaks RFC 5280: %s; Python 3.13 and other strict verifiers refuse "
-			       "what is issued under it", name, fault);
+		(void)snprintf(ret, room,
+			       "certificate %s breaks RFC 5280: %s; Python 3.13 and other strict "
+			       "verifiers refuse "
+			       "what is issued under it",
+			       name, fault);
 		return true;
 	}
 	if (kind == NULL || kind->warning == NULL)

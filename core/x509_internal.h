@@ -1,7 +1,9 @@
-/* What the x509_*.c files and keypair.c share. Only they may include this: it shows OpenSSL's types.
+/* What the x509_*.c files and keypair.c share. Only they may include this: it shows OpenSSL's
+ * types.
  *
- * State that lives as long as the process: for each thread one context that makes EC keys (keypair.c, freed with the
- * thread), and the library context that holds the legacy provider (x509_pkcs12.c, made when the first old PKCS#12 comes).
+ * State that lives as long as the process: for each thread one context that makes EC keys
+ * (keypair.c, freed with the thread), and the library context that holds the legacy provider
+ * (x509_pkcs12.c, made when the first old PKCS#12 comes).
  */
 #ifndef CORE_X509_INTERNAL_H
 #define CORE_X509_INTERNAL_H
@@ -13,11 +15,12 @@
 #include "keypair.h"
 #include "x509.h"
 
-/* Defines a cleanup function for `__attribute__((cleanup(name)))` on a pointer. NULL is fine for every free below. */
-#define CLEANUP_OF(type, name, free_function) \
+/* Defines a cleanup function for `__attribute__((cleanup(name)))` on a pointer. NULL is fine for
+ * every free below. */
+#define CLEANUP_OF(type, name, free_function)  \
 	static inline void name(type **object) \
-	{ \
-		free_function(*object); \
+	{                                      \
+		free_function(*object);        \
 	}
 
 CLEANUP_OF(X509, x509_freep, X509_free)
@@ -54,8 +57,8 @@ int keypair_adopt(EVP_PKEY *pkey, struct keypair **ret, struct error *err);
 EVP_PKEY *keypair_pkey(const struct keypair *key);
 struct span keypair_spki_der(const struct keypair *key);
 
-/* The DER SubjectPublicKeyInfo in its one canonical form (uncompressed point, NULL parameters for RSA), so that a key and
- * a certificate that spell the same key differently have the same name. */
+/* The DER SubjectPublicKeyInfo in its one canonical form (uncompressed point, NULL parameters for
+ * RSA), so that a key and a certificate that spell the same key differently have the same name. */
 int spki_encode(const EVP_PKEY *pkey, struct buffer *ret, struct error *err);
 
 /* Size of the SPKI of a device key. */
@@ -67,7 +70,8 @@ size_t pem_pkcs8_size(size_t der_size);
 
 enum { SUBJECT_TEXT = 161 };
 
-/* "CN=Plant 7,O=Example" as UTF-8 without control characters, cut at room - 1 bytes; a nameless one is "(no name)". */
+/* "CN=Plant 7,O=Example" as UTF-8 without control characters, cut at room - 1 bytes; a nameless one
+ * is "(no name)". */
 void name_text(const X509_NAME *name, char *ret, size_t room);
 
 /* The same, in double quotes, for a sentence: the subject of a certificate. */
@@ -88,12 +92,13 @@ void time_text(unixtime time, char ret[32]);
 
 /* How a key signs. */
 struct signature_kind {
-	const char *key;       /* EVP_PKEY_is_a */
-	const char *group;     /* EC only */
-	const char *digest;    /* NULL: the algorithm has its own */
+	const char *key;          /* EVP_PKEY_is_a */
+	const char *group;        /* EC only */
+	const char *digest;       /* NULL: the algorithm has its own */
 	const uint8_t *algorithm; /* DER AlgorithmIdentifier */
 	size_t algorithm_size;
-	size_t signature_size; /* the most frequent DER length of an ECDSA signature; 0: always EVP_PKEY_get_size */
+	size_t signature_size; /* the most frequent DER length of an ECDSA signature; 0: always
+				  EVP_PKEY_get_size */
 	const char *warning;   /* what refuses such signatures, or NULL */
 };
 
@@ -108,21 +113,23 @@ int key_check_kind(const EVP_PKEY *pkey, const char *whose, struct error *err);
 
 /* ---- x509_verify.c ---- */
 
-/* Verifies the first certificate of path by way of the others, the last being trusted: strict RFC 5280, auth level 2, time now;
- * purpose is one of X509_PURPOSE_* or 0. What only a strict reading of RFC 5280 asks for is forgiven to the
- * certificates from index `uploaded` on, see struct chain's warning. EKEYREJECTED with OpenSSL's words. */
-int chain_verify(STACK_OF(X509) *path, int uploaded, int purpose, unixtime now, struct error *err);
+/* Verifies the first certificate of path by way of the others, the last being trusted: strict RFC
+ * 5280, auth level 2, time now; purpose is one of X509_PURPOSE_* or 0. What only a strict reading
+ * of RFC 5280 asks for is forgiven to the certificates from index `uploaded` on, see struct chain's
+ * warning. EKEYREJECTED with OpenSSL's words. */
+int chain_verify(STACK_OF(X509) * path, int uploaded, int purpose, unixtime now, struct error *err);
 
 /* ---- x509_inspect.c ---- */
 
-/* Every check that one certificate of a chain can be put to alone. is_root: a self-signed top that is not the signer. */
+/* Every check that one certificate of a chain can be put to alone. is_root: a self-signed top that
+ * is not the signer. */
 int certificate_inspect(X509 *cert, bool is_signer, bool is_root, unixtime now, struct error *err);
 
-/* True if there is something about the certificate that some verifiers refuse, and ret says what. */
+/* True if there is something about the certificate that some verifiers refuse, and ret says what.
+ */
 bool certificate_warn(X509 *cert, bool is_signer, bool is_self_signed, char *ret, size_t room);
 
 /* ---- x509_read.c and its parts ---- */
-
 
 /* Add to the bag; the same certificate or key twice is no error. */
 int bag_add_certificate(struct bag *bag, struct span der, struct error *err);
@@ -133,8 +140,10 @@ int read_pkcs12(struct span der, const struct span *password, struct bag *bag, s
 
 /* x509_key.c: private keys in each of their forms. */
 int read_pkcs8(struct span der, struct bag *bag, struct error *err);
-int read_encrypted_pkcs8(struct span der, const struct span *password, struct bag *bag, struct error *err);
-int read_traditional_key(int type, struct span der, const char *malformed, struct bag *bag, struct error *err);
+int read_encrypted_pkcs8(struct span der, const struct span *password, struct bag *bag,
+			 struct error *err);
+int read_traditional_key(int type, struct span der, const char *malformed, struct bag *bag,
+			 struct error *err);
 int read_pkcs8_info(const PKCS8_PRIV_KEY_INFO *info, struct bag *bag, struct error *err);
 
 /* Refuses a password protection that would keep the daemon busy for minutes. */
@@ -142,9 +151,10 @@ int key_derivation_check(const X509_ALGOR *algorithm, struct error *err);
 bool key_iterations_bearable(const ASN1_INTEGER *iterations, struct error *err);
 
 #define WRONG_KEY_PASSWORD "wrong key password: write the password of the private key to `password`"
-#define MALFORMED_KEY	   "the private key is not valid DER: it was damaged or cut off, export it again"
+#define MALFORMED_KEY      "the private key is not valid DER: it was damaged or cut off, export it again"
 
-/* The library context with the legacy provider (RC2, single DES, …), or NULL where that provider is not installed. */
+/* The library context with the legacy provider (RC2, single DES, …), or NULL where that provider is
+ * not installed. */
 OSSL_LIB_CTX *legacy_context(void);
 
 #endif

@@ -1,8 +1,9 @@
 /* Issues device CAs: v3, SKI, AKI, critical basicConstraints and keyUsage, no EKU.
  *
- * The certificate is put together from ready pieces of DER: through OpenSSL's X509 calls the same work takes a multiple of
- * the two things that count, making the key and signing. What is not known yet (key, signature) has a known length,
- * so that the length of the whole is known before anything is made.
+ * The certificate is put together from ready pieces of DER: through OpenSSL's X509 calls the same
+ * work takes a multiple of the two things that count, making the key and signing. What is not known
+ * yet (key, signature) has a known length, so that the length of the whole is known before anything
+ * is made.
  */
 #include <pthread.h>
 #include <stdlib.h>
@@ -39,7 +40,8 @@ struct issuer {
 	unixtime not_after;
 	int path_length;
 	pthread_mutex_t lock;
-	EVP_MD_CTX *idle[IDLE_SIGNERS]; /* protected by lock: contexts that have signed, to sign again */
+	EVP_MD_CTX *idle[IDLE_SIGNERS]; /* protected by lock: contexts that have signed, to sign
+					   again */
 	int idle_count;
 };
 
@@ -58,7 +60,9 @@ static int build_aki(X509 *signer, struct buffer *out, struct error *err)
 	if (ski != NULL)
 		id = (struct span){ASN1_STRING_get0_data(ski), (size_t)ASN1_STRING_length(ski)};
 	else
-		digest_sha1((struct span){ASN1_STRING_get0_data(bits), (size_t)ASN1_STRING_length(bits)}, digest);
+		digest_sha1((struct span){ASN1_STRING_get0_data(bits),
+					  (size_t)ASN1_STRING_length(bits)},
+			    digest);
 	value = der_size(der_size(id.size));
 	der_add_header(out, DER_SEQUENCE, sizeof(oid) + der_size(value));
 	buffer_add(out, oid, sizeof(oid));
@@ -89,10 +93,12 @@ static int plan_signature(struct issuer *issuer, struct error *err)
 	if (r < 0)
 		return r;
 	issuer->kind = signature_kind_of(keypair_pkey(issuer->key));
-	issuer->signature_size = issuer->kind->signature_size > 0 ? issuer->kind->signature_size : (size_t)size;
+	issuer->signature_size =
+		issuer->kind->signature_size > 0 ? issuer->kind->signature_size : (size_t)size;
 	if (size > 0 && size <= SIGNATURE_ROOM)
 		return 0;
-	return x509_reject(err, "the key of the signing CA is too large: use RSA of at most 16384 bits");
+	return x509_reject(err,
+			   "the key of the signing CA is too large: use RSA of at most 16384 bits");
 }
 
 static int issuer_fill(struct issuer *issuer, const struct chain *chain, struct error *err)
@@ -104,7 +110,8 @@ static int issuer_fill(struct issuer *issuer, const struct chain *chain, struct 
 	if (r < 0)
 		return r;
 	if (time_of(X509_get0_notBefore(signer), &issuer->not_before) < 0)
-		return x509_reject(err, "the validity of the signing CA is malformed: issue it again");
+		return x509_reject(err,
+				   "the validity of the signing CA is malformed: issue it again");
 	issuer->not_after = chain->not_after;
 	issuer->path_length = chain->path_length;
 	r = plan_signature(issuer, err);
@@ -116,7 +123,8 @@ static int issuer_fill(struct issuer *issuer, const struct chain *chain, struct 
 	return build_aki(signer, &issuer->aki, err);
 }
 
-int issuer_new(const struct chain *chain, const struct keypair *key, struct issuer **ret, struct error *err)
+int issuer_new(const struct chain *chain, const struct keypair *key, struct issuer **ret,
+	       struct error *err)
 {
 	uint8_t spki[FINGERPRINT_SIZE];
 	struct issuer *issuer;
@@ -124,8 +132,9 @@ int issuer_new(const struct chain *chain, const struct keypair *key, struct issu
 
 	keypair_spki(key, spki);
 	if (memcmp(spki, chain->spki, sizeof(spki)) != 0)
-		return x509_reject(err, "the private key does not match the certificate of the signing CA: "
-				   "upload the two that belong together");
+		return x509_reject(
+			err, "the private key does not match the certificate of the signing CA: "
+			     "upload the two that belong together");
 	issuer = calloc(1, sizeof(*issuer));
 	if (issuer == NULL)
 		return x509_no_memory(err);
@@ -170,21 +179,24 @@ int x509_serial(uint8_t ret[SERIAL_SIZE], struct error *err)
 
 	if (RAND_bytes(serial, sizeof(serial)) != 1) {
 		ERR_clear_error();
-		return error_set(err, EIO, "no serial number could be made: the system's random generator failed");
+		return error_set(
+			err, EIO,
+			"no serial number could be made: the system's random generator failed");
 	}
 	serial[0] = (uint8_t)((serial[0] & 0x3f) | 0x40);
 	memcpy(ret, serial, sizeof(serial));
 	return 0;
 }
 
-static size_t size_certificate(const struct issuer *issuer, const struct tbs *tbs, size_t signature_size)
+static size_t size_certificate(const struct issuer *issuer, const struct tbs *tbs,
+			       size_t signature_size)
 {
 	return der_size(tbs->size + issuer->kind->algorithm_size + der_size(1 + signature_size));
 }
 
 /* The signed part for an order, and how long the certificate will be. */
-static int plan(const struct issuer *issuer, const struct device_ca_order *order, size_t spki_size, struct tbs *tbs,
-		size_t *ret_size, struct error *err)
+static int plan(const struct issuer *issuer, const struct device_ca_order *order, size_t spki_size,
+		struct tbs *tbs, size_t *ret_size, struct error *err)
 {
 	struct span algorithm = {issuer->kind->algorithm, issuer->kind->algorithm_size};
 	int bound = issuer->path_length - 1;
@@ -204,8 +216,8 @@ static int plan(const struct issuer *issuer, const struct device_ca_order *order
 	return 0;
 }
 
-int issuer_plan(const struct issuer *issuer, const struct device_ca_order *order, enum key_type type, size_t *ret,
-		struct error *err)
+int issuer_plan(const struct issuer *issuer, const struct device_ca_order *order,
+		enum key_type type, size_t *ret, struct error *err)
 {
 	struct tbs tbs;
 
@@ -242,7 +254,8 @@ static bool signer_start(const struct issuer *issuer, EVP_MD_CTX *signer)
 {
 	if (EVP_MD_CTX_get_pkey_ctx(signer) != NULL)
 		return EVP_DigestSignInit_ex(signer, NULL, NULL, NULL, NULL, NULL, NULL) > 0;
-	return EVP_DigestSignInit_ex(signer, NULL, issuer->kind->digest, NULL, NULL, keypair_pkey(issuer->key), NULL) > 0;
+	return EVP_DigestSignInit_ex(signer, NULL, issuer->kind->digest, NULL, NULL,
+				     keypair_pkey(issuer->key), NULL) > 0;
 }
 
 /* Is a certificate with a signature of this length as long as planned, in the form that counts? */
@@ -254,8 +267,8 @@ static bool is_as_planned(const struct issuer *issuer, const struct tbs *tbs, si
 	       pem_certificate_size(size_certificate(issuer, tbs, issuer->signature_size));
 }
 
-static int sign_to_plan(const struct issuer *issuer, EVP_MD_CTX *signer, const struct tbs *tbs, struct span data,
-			struct signature *ret)
+static int sign_to_plan(const struct issuer *issuer, EVP_MD_CTX *signer, const struct tbs *tbs,
+			struct span data, struct signature *ret)
 {
 	for (int i = 0; i < SIGNATURE_TRIES; i++) {
 		ret->size = sizeof(ret->data);
@@ -268,8 +281,8 @@ static int sign_to_plan(const struct issuer *issuer, EVP_MD_CTX *signer, const s
 	return -EIO;
 }
 
-static int sign(const struct issuer *issuer, const struct tbs *tbs, struct span data, struct signature *ret,
-		struct error *err)
+static int sign(const struct issuer *issuer, const struct tbs *tbs, struct span data,
+		struct signature *ret, struct error *err)
 {
 	struct issuer *lender = (struct issuer *)issuer; /* only what its lock protects changes */
 	EVP_MD_CTX *signer = signer_take(lender);
@@ -284,12 +297,14 @@ static int sign(const struct issuer *issuer, const struct tbs *tbs, struct span 
 	EVP_MD_CTX_free(signer);
 	ERR_error_string_n(ERR_peek_error(), reason, sizeof(reason));
 	ERR_clear_error();
-	return error_set(err, EIO, "the signing CA's key could not sign (%s): check the token that holds it, then try again",
+	return error_set(err, EIO,
+			 "the signing CA's key could not sign (%s): check the token that holds it, "
+			 "then try again",
 			 reason);
 }
 
-static void add_certificate(const struct issuer *issuer, struct span tbs, const struct signature *signature,
-			    struct buffer *out)
+static void add_certificate(const struct issuer *issuer, struct span tbs,
+			    const struct signature *signature, struct buffer *out)
 {
 	static const uint8_t unused_bits = 0;
 	size_t bits = 1 + signature->size;
@@ -302,8 +317,8 @@ static void add_certificate(const struct issuer *issuer, struct span tbs, const 
 	buffer_add(out, signature->data, signature->size);
 }
 
-int issuer_sign(const struct issuer *issuer, const struct device_ca_order *order, const struct keypair *subject_key,
-		struct buffer *ret, struct error *err)
+int issuer_sign(const struct issuer *issuer, const struct device_ca_order *order,
+		const struct keypair *subject_key, struct buffer *ret, struct error *err)
 {
 	_cleanup_buffer_ struct buffer signed_part = {0}, out = {0};
 	struct span spki = keypair_spki_der(subject_key);
@@ -318,7 +333,8 @@ int issuer_sign(const struct issuer *issuer, const struct device_ca_order *order
 	if (buffer_reserve(&signed_part, tbs.size) < 0 || buffer_reserve(&out, size) < 0)
 		return x509_no_memory(err);
 	if (tbs_add(&tbs, spki, &signed_part) < 0)
-		return error_set(err, EINVAL, "the public key of a device CA is malformed: make a new key");
+		return error_set(err, EINVAL,
+				 "the public key of a device CA is malformed: make a new key");
 	r = sign(issuer, &tbs, buffer_span(&signed_part), &signature, err);
 	if (r < 0)
 		return r;

@@ -26,10 +26,13 @@ int x509_check_issued(struct span cert, struct span signer, const uint8_t serial
 	if (r < 0)
 		return error_set(err, EUCLEAN, "it can't be parsed");
 	if (memcmp(found, spki, FINGERPRINT_SIZE) != 0)
-		return error_set(err, EUCLEAN, "the certificate is for another key than the store says");
+		return error_set(err, EUCLEAN,
+				 "the certificate is for another key than the store says");
 	if (!serial_is(subject, serial))
-		return error_set(err, EUCLEAN, "the certificate has another serial number than the store says");
-	if (X509_check_issued(issuer, subject) != X509_V_OK || X509_verify(subject, X509_get0_pubkey(issuer)) != 1) {
+		return error_set(err, EUCLEAN,
+				 "the certificate has another serial number than the store says");
+	if (X509_check_issued(issuer, subject) != X509_V_OK ||
+	    X509_verify(subject, X509_get0_pubkey(issuer)) != 1) {
 		(void)x509_reject(err, "%s", "");
 		return error_set(err, EUCLEAN, "its signing CA did not sign it");
 	}

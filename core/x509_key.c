@@ -20,7 +20,8 @@ static int check_key(EVP_PKEY *pkey, struct error *err)
 	if (r < 0)
 		return r;
 	if (!is_consistent(pkey))
-		return x509_reject(err, "the private key is damaged, its parts do not belong together: export it again");
+		return x509_reject(err, "the private key is damaged, its parts do not belong "
+					"together: export it again");
 	return 0;
 }
 
@@ -38,7 +39,8 @@ int bag_add_key(struct bag *bag, EVP_PKEY *pkey, struct error *err)
 	if (r < 0)
 		return r;
 	if (bag->key != NULL && !span_equal(keypair_spki_der(bag->key), keypair_spki_der(key)))
-		return x509_reject(err, "the upload has more than one private key: leave only that of the signing CA");
+		return x509_reject(err, "the upload has more than one private key: leave only that "
+					"of the signing CA");
 	if (bag->key == NULL)
 		bag->key = keypair_ref(key);
 	return 0;
@@ -50,23 +52,26 @@ int read_pkcs8_info(const PKCS8_PRIV_KEY_INFO *info, struct bag *bag, struct err
 
 	if (pkey == NULL)
 		return x509_reject(err, "the private key is malformed or of an unknown algorithm: "
-				   "export it again as RSA, EC or Ed25519");
+					"export it again as RSA, EC or Ed25519");
 	return bag_add_key(bag, pkey, err);
 }
 
 int read_pkcs8(struct span der, struct bag *bag, struct error *err)
 {
 	const uint8_t *at = der.data;
-	_cleanup_pkcs8_ PKCS8_PRIV_KEY_INFO *info = d2i_PKCS8_PRIV_KEY_INFO(NULL, &at, (long)der.size);
+	_cleanup_pkcs8_ PKCS8_PRIV_KEY_INFO *info =
+		d2i_PKCS8_PRIV_KEY_INFO(NULL, &at, (long)der.size);
 
 	if (info == NULL)
-		return x509_reject(err, "the private key is not valid DER: it was damaged or cut off, export it again");
+		return x509_reject(err, "the private key is not valid DER: it was damaged or cut "
+					"off, export it again");
 	if (at != der.data + der.size)
 		return x509_reject(err, "trailing bytes follow the private key: export it again");
 	return read_pkcs8_info(info, bag, err);
 }
 
-int read_traditional_key(int type, struct span der, const char *malformed, struct bag *bag, struct error *err)
+int read_traditional_key(int type, struct span der, const char *malformed, struct bag *bag,
+			 struct error *err)
 {
 	const uint8_t *at = der.data;
 	EVP_PKEY *pkey = d2i_PrivateKey(type, NULL, &at, (long)der.size);
@@ -91,14 +96,17 @@ bool key_iterations_bearable(const ASN1_INTEGER *iterations, struct error *err)
 
 	if (count >= 0 && count <= ITERATIONS_MAX)
 		return true;
-	(void)x509_reject(err, "the password protection asks for more than %d iterations: export the file again with fewer",
+	(void)x509_reject(err,
+			  "the password protection asks for more than %d iterations: export the "
+			  "file again with fewer",
 			  ITERATIONS_MAX);
 	return false;
 }
 
 static ASN1_VALUE *unpack(const X509_ALGOR *algorithm, const ASN1_ITEM *item)
 {
-	return algorithm->parameter != NULL ? ASN1_TYPE_unpack_sequence(item, algorithm->parameter) : NULL;
+	return algorithm->parameter != NULL ? ASN1_TYPE_unpack_sequence(item, algorithm->parameter)
+					    : NULL;
 }
 
 static int check_pbkdf2(const X509_ALGOR *algorithm, struct error *err)
@@ -106,7 +114,8 @@ static int check_pbkdf2(const X509_ALGOR *algorithm, struct error *err)
 	PBKDF2PARAM *param;
 	bool bearable;
 
-	if (OBJ_obj2nid(algorithm->algorithm) != NID_id_pbkdf2) /* scrypt has a bound of its own in OpenSSL */
+	if (OBJ_obj2nid(algorithm->algorithm) !=
+	    NID_id_pbkdf2) /* scrypt has a bound of its own in OpenSSL */
 		return 0;
 	param = (PBKDF2PARAM *)unpack(algorithm, ASN1_ITEM_rptr(PBKDF2PARAM));
 	bearable = param == NULL || key_iterations_bearable(param->iter, err);
@@ -152,7 +161,8 @@ static PKCS8_PRIV_KEY_INFO *decrypt(const X509_SIG *encrypted, const struct span
 	return PKCS8_decrypt_ex(encrypted, text, (int)password->size, legacy, NULL);
 }
 
-int read_encrypted_pkcs8(struct span der, const struct span *password, struct bag *bag, struct error *err)
+int read_encrypted_pkcs8(struct span der, const struct span *password, struct bag *bag,
+			 struct error *err)
 {
 	const uint8_t *at = der.data;
 	_cleanup_x509_sig_ X509_SIG *encrypted = d2i_X509_SIG(NULL, &at, (long)der.size);
@@ -161,9 +171,11 @@ int read_encrypted_pkcs8(struct span der, const struct span *password, struct ba
 	int r;
 
 	if (encrypted == NULL)
-		return x509_reject(err, "the encrypted private key is not valid DER: it was damaged or cut off, export it again");
+		return x509_reject(err, "the encrypted private key is not valid DER: it was "
+					"damaged or cut off, export it again");
 	if (at != der.data + der.size)
-		return x509_reject(err, "trailing bytes follow the encrypted private key: export it again");
+		return x509_reject(
+			err, "trailing bytes follow the encrypted private key: export it again");
 	X509_SIG_get0(encrypted, &algorithm, NULL);
 	r = key_derivation_check(algorithm, err);
 	if (r < 0)
@@ -174,7 +186,9 @@ int read_encrypted_pkcs8(struct span der, const struct span *password, struct ba
 	}
 	info = decrypt(encrypted, password);
 	if (info == NULL && x509_error_is_unsupported())
-		return x509_reject(err, "the private key is encrypted with an algorithm that this OpenSSL does not have: "
+		return x509_reject(err,
+				   "the private key is encrypted with an algorithm that this "
+				   "OpenSSL does not have: "
 				   "encrypt it again with openssl pkcs8 -topk8 -v2 aes-256-cbc");
 	if (info == NULL)
 		return x509_reject(err, "%s", WRONG_KEY_PASSWORD);

@@ -1,4 +1,5 @@
-/* Finds the signer among uploaded certificates, and the way from it to the top. Says nothing about what they are worth. */
+/* Finds the signer among uploaded certificates, and the way from it to the top. Says nothing about
+ * what they are worth. */
 #include "x509_path.h"
 
 #include <string.h>
@@ -36,13 +37,16 @@ int pool_fill(struct pool *pool, const struct buffer *certs, size_t count, struc
 		if (pool_has(pool, cert))
 			continue;
 		if (pool->count == POOL_SIZE)
-			return x509_reject(err, "there are more than %d certificates: upload the signing CA and its own chain only",
+			return x509_reject(err,
+					   "there are more than %d certificates: upload the "
+					   "signing CA and its own chain only",
 					   POOL_SIZE);
 		pool->certs[pool->count++] = cert;
 		cert = NULL;
 	}
 	if (pool->count == 0)
-		return x509_reject(err, "there is no certificate: upload that of the signing CA to cert.pem");
+		return x509_reject(
+			err, "there is no certificate: upload that of the signing CA to cert.pem");
 	return 0;
 }
 
@@ -64,7 +68,8 @@ static int issued_by(X509 *cert, X509 *issuer)
 		return X509_V_ERR_CERT_SIGNATURE_FAILURE;
 	}
 	reason = X509_check_issued(issuer, cert);
-	if (reason == X509_V_ERR_AKID_SKID_MISMATCH || reason == X509_V_ERR_AKID_ISSUER_SERIAL_MISMATCH)
+	if (reason == X509_V_ERR_AKID_SKID_MISMATCH ||
+	    reason == X509_V_ERR_AKID_ISSUER_SERIAL_MISMATCH)
 		return reason;
 	return X509_V_OK;
 }
@@ -86,11 +91,12 @@ static bool is_current(const X509 *cert, unixtime now)
 {
 	unixtime from, till;
 
-	return time_of(X509_get0_notBefore(cert), &from) == 0 && time_of(X509_get0_notAfter(cert), &till) == 0 &&
-	       from <= now && now <= till;
+	return time_of(X509_get0_notBefore(cert), &from) == 0 &&
+	       time_of(X509_get0_notAfter(cert), &till) == 0 && from <= now && now <= till;
 }
 
-/* The issuer of the path's top; of several (a CA that was renewed with the same key) one that is valid now. */
+/* The issuer of the path's top; of several (a CA that was renewed with the same key) one that is
+ * valid now. */
 static X509 *find_issuer(const struct pool *pool, struct path *path, unixtime now)
 {
 	X509 *top = path->certs[path->count - 1], *found = NULL;
@@ -134,9 +140,10 @@ static void path_build(const struct pool *pool, X509 *signer, unixtime now, stru
 
 /* ---- which one is to sign ---- */
 
-/* Several certificates of one key (cross-signed, or renewed): the one that leads the longest way up. */
-int path_of_key(const struct pool *pool, const uint8_t spki[FINGERPRINT_SIZE], unixtime now, struct path *ret,
-		       struct error *err)
+/* Several certificates of one key (cross-signed, or renewed): the one that leads the longest way
+ * up. */
+int path_of_key(const struct pool *pool, const uint8_t spki[FINGERPRINT_SIZE], unixtime now,
+		struct path *ret, struct error *err)
 {
 	char name[SUBJECT_TEXT];
 
@@ -146,7 +153,8 @@ int path_of_key(const struct pool *pool, const uint8_t spki[FINGERPRINT_SIZE], u
 		struct path path;
 		struct error ignored;
 
-		if (certificate_spki(pool->certs[i], own, &ignored) < 0 || memcmp(own, spki, sizeof(own)) != 0)
+		if (certificate_spki(pool->certs[i], own, &ignored) < 0 ||
+		    memcmp(own, spki, sizeof(own)) != 0)
 			continue;
 		path_build(pool, pool->certs[i], now, &path);
 		if (path.count > ret->count)
@@ -155,8 +163,11 @@ int path_of_key(const struct pool *pool, const uint8_t spki[FINGERPRINT_SIZE], u
 	if (ret->count > 0)
 		return 0;
 	subject_text(pool->certs[0], name);
-	return x509_reject(err, "the private key matches none of the certificates (%s%s): upload the key that belongs to the "
-			   "certificate of the signing CA", name, pool->count > 1 ? " and others" : "");
+	return x509_reject(err,
+			   "the private key matches none of the certificates (%s%s): upload the "
+			   "key that belongs to the "
+			   "certificate of the signing CA",
+			   name, pool->count > 1 ? " and others" : "");
 }
 
 static bool signed_another(const struct pool *pool, X509 *issuer)
@@ -179,13 +190,17 @@ int path_of_last(const struct pool *pool, unixtime now, struct path *ret, struct
 		if (found != NULL) {
 			subject_text(found, name);
 			subject_text(pool->certs[i], other);
-			return x509_reject(err, "either of %s and %s could be the signing CA, since neither signed the other: "
-					   "upload one, with its own chain only", name, other);
+			return x509_reject(err,
+					   "either of %s and %s could be the signing CA, since "
+					   "neither signed the other: "
+					   "upload one, with its own chain only",
+					   name, other);
 		}
 		found = pool->certs[i];
 	}
 	if (found == NULL)
-		return x509_reject(err, "the certificates signed each other in a circle: upload one, with its own chain only");
+		return x509_reject(err, "the certificates signed each other in a circle: upload "
+					"one, with its own chain only");
 	path_build(pool, found, now, ret);
 	return 0;
 }

@@ -28,16 +28,18 @@ int pool_fill(struct pool *pool, const struct buffer *certs, size_t count, struc
 void pool_clear(struct pool *pool);
 #define _cleanup_pool_ __attribute__((cleanup(pool_clear)))
 
-/* The path that begins with a certificate of this key; of several, which are cross-signed or renewed, the longest. */
-int path_of_key(const struct pool *pool, const uint8_t spki[FINGERPRINT_SIZE], unixtime now, struct path *ret,
-		struct error *err);
+/* The path that begins with a certificate of this key; of several, which are cross-signed or
+ * renewed, the longest. */
+int path_of_key(const struct pool *pool, const uint8_t spki[FINGERPRINT_SIZE], unixtime now,
+		struct path *ret, struct error *err);
 
 /* The path that begins with the only certificate that signed none of the others. */
 int path_of_last(const struct pool *pool, unixtime now, struct path *ret, struct error *err);
 
 bool path_has(const struct path *path, const X509 *cert);
 
-/* The one's issuer has the other's subject as its name; the same certificate twice: is it self-issued? */
+/* The one's issuer has the other's subject as its name; the same certificate twice: is it
+ * self-issued? */
 bool is_issued_in_name_of(const X509 *cert, const X509 *issuer);
 
 #endif

@@ -25,7 +25,15 @@ static void block_clear(struct block *block)
 
 /* ---- the kinds of blocks ---- */
 
-enum block_kind { BLOCK_CERTIFICATE, BLOCK_PKCS8, BLOCK_ENCRYPTED_PKCS8, BLOCK_RSA, BLOCK_EC, BLOCK_SKIPPED, BLOCK_REFUSED };
+enum block_kind {
+	BLOCK_CERTIFICATE,
+	BLOCK_PKCS8,
+	BLOCK_ENCRYPTED_PKCS8,
+	BLOCK_RSA,
+	BLOCK_EC,
+	BLOCK_SKIPPED,
+	BLOCK_REFUSED
+};
 
 static const struct block_row {
 	const char *name;
@@ -38,23 +46,35 @@ static const struct block_row {
 	{"ENCRYPTED PRIVATE KEY", BLOCK_ENCRYPTED_PKCS8, NULL},
 	{"RSA PRIVATE KEY", BLOCK_RSA, NULL},
 	{"EC PRIVATE KEY", BLOCK_EC, NULL},
-	{"EC PARAMETERS", BLOCK_SKIPPED, NULL}, /* openssl ecparam -genkey writes it before the key */
-	{"TRUSTED CERTIFICATE", BLOCK_REFUSED, "holds OpenSSL's own trust settings: convert it with openssl x509"},
-	{"CERTIFICATE REQUEST", BLOCK_REFUSED, "is only a request: upload the certificate that the CA made from it"},
-	{"NEW CERTIFICATE REQUEST", BLOCK_REFUSED, "is only a request: upload the certificate that the CA made from it"},
+	{"EC PARAMETERS", BLOCK_SKIPPED,
+	 NULL}, /* openssl ecparam -genkey writes it before the key */
+	{"TRUSTED CERTIFICATE", BLOCK_REFUSED,
+	 "holds OpenSSL's own trust settings: convert it with openssl x509"},
+	{"CERTIFICATE REQUEST", BLOCK_REFUSED,
+	 "is only a request: upload the certificate that the CA made from it"},
+	{"NEW CERTIFICATE REQUEST", BLOCK_REFUSED,
+	 "is only a request: upload the certificate that the CA made from it"},
 	{"X509 CRL", BLOCK_REFUSED, "is a revocation list: remove it from the upload"},
 	{"PUBLIC KEY", BLOCK_REFUSED, "is only a public key: upload the private key, or remove it"},
-	{"RSA PUBLIC KEY", BLOCK_REFUSED, "is only a public key: upload the private key, or remove it"},
-	{"DSA PRIVATE KEY", BLOCK_REFUSED, "is a DSA key, which certfs can't sign with: use EC, RSA or Ed25519"},
-	{"OPENSSH PRIVATE KEY", BLOCK_REFUSED, "is in OpenSSH's own form: convert it with ssh-keygen -p -m PKCS8"},
-	{"PKCS7", BLOCK_REFUSED, "is PKCS#7, which certfs does not take: convert it with openssl pkcs7 -print_certs"},
-	{"PKCS #7 SIGNED DATA", BLOCK_REFUSED, "is PKCS#7, which certfs does not take: convert it with openssl pkcs7 -print_certs"},
-	{"CMS", BLOCK_REFUSED, "is CMS, which certfs does not take: convert it with openssl pkcs7 -print_certs"},
+	{"RSA PUBLIC KEY", BLOCK_REFUSED,
+	 "is only a public key: upload the private key, or remove it"},
+	{"DSA PRIVATE KEY", BLOCK_REFUSED,
+	 "is a DSA key, which certfs can't sign with: use EC, RSA or Ed25519"},
+	{"OPENSSH PRIVATE KEY", BLOCK_REFUSED,
+	 "is in OpenSSH's own form: convert it with ssh-keygen -p -m PKCS8"},
+	{"PKCS7", BLOCK_REFUSED,
+	 "is PKCS#7, which certfs does not take: convert it with openssl pkcs7 -print_certs"},
+	{"PKCS #7 SIGNED DATA", BLOCK_REFUSED,
+	 "is PKCS#7, which certfs does not take: convert it with openssl pkcs7 -print_certs"},
+	{"CMS", BLOCK_REFUSED,
+	 "is CMS, which certfs does not take: convert it with openssl pkcs7 -print_certs"},
 };
 
 static const struct block_row *block_row_of(const char *name)
 {
-	static const struct block_row other = {NULL, BLOCK_REFUSED, "is neither a certificate nor a private key: remove it from the upload"};
+	static const struct block_row other = {
+		NULL, BLOCK_REFUSED,
+		"is neither a certificate nor a private key: remove it from the upload"};
 
 	for (size_t i = 0; i < sizeof(block_rows) / sizeof(block_rows[0]); i++)
 		if (strcmp(name, block_rows[i].name) == 0)
@@ -83,17 +103,21 @@ static int decrypt_block(struct block *block, const struct span *password, struc
 	bool known = PEM_get_EVP_CIPHER_INFO(block->header, &cipher);
 
 	if (!known && ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_UNSUPPORTED_ENCRYPTION)
-		return x509_reject(err, "corrupt PEM, the DEK-Info line of the private key is malformed: copy the whole file");
-	if (known && PEM_do_header(&cipher, block->data, &block->size, give_password, (void *)password))
+		return x509_reject(err, "corrupt PEM, the DEK-Info line of the private key is "
+					"malformed: copy the whole file");
+	if (known &&
+	    PEM_do_header(&cipher, block->data, &block->size, give_password, (void *)password))
 		return 0;
 	if (!known || x509_error_is_unsupported())
-		return x509_reject(err, "the private key is encrypted with an algorithm that this OpenSSL does not have: "
+		return x509_reject(err,
+				   "the private key is encrypted with an algorithm that this "
+				   "OpenSSL does not have: "
 				   "encrypt it again with openssl pkcs8 -topk8 -v2 aes-256-cbc");
 	return x509_reject(err, "%s", WRONG_KEY_PASSWORD);
 }
 
-static int read_traditional_block(struct block *block, int type, const struct span *password, struct bag *bag,
-				  struct error *err)
+static int read_traditional_block(struct block *block, int type, const struct span *password,
+				  struct bag *bag, struct error *err)
 {
 	bool encrypted = block->header[0] != '\0';
 	int r;
@@ -114,7 +138,8 @@ static int read_traditional_block(struct block *block, int type, const struct sp
 
 /* ---- the loop ---- */
 
-static int read_block(struct block *block, const struct span *password, struct bag *bag, struct error *err)
+static int read_block(struct block *block, const struct span *password, struct bag *bag,
+		      struct error *err)
 {
 	const struct block_row *row = block_row_of(block->name);
 	struct span data = {block->data, (size_t)block->size};
@@ -144,7 +169,9 @@ static int corrupt(struct error *err)
 	char text[64];
 
 	(void)snprintf(text, sizeof(text), "%s", reason != NULL ? reason : "unreadable");
-	return x509_reject(err, "corrupt PEM (%s): copy the whole file again, with its BEGIN and END lines", text);
+	return x509_reject(
+		err, "corrupt PEM (%s): copy the whole file again, with its BEGIN and END lines",
+		text);
 }
 
 /* 1: a block was read and put away, 0: the end, negative: an error. */
@@ -179,15 +206,19 @@ static size_t count_lines(struct span upload, const char *text)
 	return count;
 }
 
-/* OpenSSL silently skips a BEGIN line that is not quite right; then a certificate would be missed. */
+/* OpenSSL silently skips a BEGIN line that is not quite right; then a certificate would be missed.
+ */
 static int check_all_read(struct span upload, size_t blocks, struct error *err)
 {
 	if (blocks == 0 && count_lines(upload, "-----BEGIN") == 0)
-		return x509_reject(err, "corrupt PEM: the BEGIN line must start in the first column, remove what is before it");
+		return x509_reject(err, "corrupt PEM: the BEGIN line must start in the first "
+					"column, remove what is before it");
 	if (count_lines(upload, "-----BEGIN") != blocks)
-		return x509_reject(err, "corrupt PEM: a BEGIN line is malformed, it must end in five dashes");
+		return x509_reject(
+			err, "corrupt PEM: a BEGIN line is malformed, it must end in five dashes");
 	if (count_lines(upload, "-----END") != blocks)
-		return x509_reject(err, "corrupt PEM: an END line has no BEGIN line before it, copy the whole file");
+		return x509_reject(err, "corrupt PEM: an END line has no BEGIN line before it, "
+					"copy the whole file");
 	return 0;
 }
 
@@ -207,7 +238,8 @@ int read_pem(struct span upload, const struct span *password, struct bag *bag, s
 	if (r < 0)
 		return r;
 	if (bag->cert_count == 0 && bag->key == NULL && !bag->needs_password)
-		return x509_reject(err, "there is no certificate and no private key in the PEM file: "
+		return x509_reject(err,
+				   "there is no certificate and no private key in the PEM file: "
 				   "write that of the signing CA");
 	return 0;
 }

@@ -34,7 +34,8 @@ OSSL_LIB_CTX *legacy_context(void)
 
 /* ---- one way to open a file ---- */
 
-/* A file, and the password in the form to be tried: none and empty are two different things in PKCS#12. */
+/* A file, and the password in the form to be tried: none and empty are two different things in
+ * PKCS#12. */
 struct opening {
 	PKCS12 *p12;
 	const char *password;
@@ -44,17 +45,19 @@ struct opening {
 	bool unsupported; /* out: it needs an algorithm that the context does not have */
 };
 
-static int read_bags(struct opening *opening, const STACK_OF(PKCS12_SAFEBAG) *bags, int depth, struct bag *bag,
-		     struct error *err);
+static int read_bags(struct opening *opening, const STACK_OF(PKCS12_SAFEBAG) * bags, int depth,
+		     struct bag *bag, struct error *err);
 
 static int fail_to_open(struct opening *opening, struct error *err)
 {
 	opening->unsupported = x509_error_is_unsupported();
 	opening->closed = !opening->unsupported;
 	if (opening->unsupported)
-		return x509_reject(err, "the PKCS#12 file uses an algorithm that this OpenSSL does not have: "
-				   "export it again with AES-256 and a SHA-256 MAC");
-	return x509_reject(err, "wrong PKCS#12 password: write the password of the file to `password`");
+		return x509_reject(
+			err, "the PKCS#12 file uses an algorithm that this OpenSSL does not have: "
+			     "export it again with AES-256 and a SHA-256 MAC");
+	return x509_reject(err,
+			   "wrong PKCS#12 password: write the password of the file to `password`");
 }
 
 static int read_shrouded_key(struct opening *opening, const PKCS12_SAFEBAG *safe, struct bag *bag,
@@ -68,7 +71,8 @@ static int read_shrouded_key(struct opening *opening, const PKCS12_SAFEBAG *safe
 	r = key_derivation_check(algorithm, err);
 	if (r < 0)
 		return r;
-	info = PKCS12_decrypt_skey_ex(safe, opening->password, opening->size, opening->context, NULL);
+	info = PKCS12_decrypt_skey_ex(safe, opening->password, opening->size, opening->context,
+				      NULL);
 	if (info == NULL)
 		return fail_to_open(opening, err);
 	return read_pkcs8_info(info, bag, err);
@@ -81,18 +85,20 @@ static int read_certificate(const PKCS12_SAFEBAG *safe, struct bag *bag, struct 
 	int r;
 
 	if (PKCS12_SAFEBAG_get_bag_nid(safe) != NID_x509Certificate)
-		return x509_reject(err, "the PKCS#12 file has a certificate that is not X.509: export it again without it");
+		return x509_reject(err, "the PKCS#12 file has a certificate that is not X.509: "
+					"export it again without it");
 	cert = PKCS12_SAFEBAG_get1_cert(safe);
 	if (cert == NULL)
-		return x509_reject(err, "a certificate in the PKCS#12 file is not valid DER: export it again");
+		return x509_reject(
+			err, "a certificate in the PKCS#12 file is not valid DER: export it again");
 	r = certificate_to_der(cert, &der, err);
 	if (r < 0)
 		return r;
 	return bag_add_certificate(bag, buffer_span(&der), err);
 }
 
-static int read_safe_bag(struct opening *opening, const PKCS12_SAFEBAG *safe, int depth, struct bag *bag,
-			 struct error *err)
+static int read_safe_bag(struct opening *opening, const PKCS12_SAFEBAG *safe, int depth,
+			 struct bag *bag, struct error *err)
 {
 	switch (PKCS12_SAFEBAG_get_nid(safe)) {
 	case NID_keyBag:
@@ -108,8 +114,8 @@ static int read_safe_bag(struct opening *opening, const PKCS12_SAFEBAG *safe, in
 	}
 }
 
-static int read_bags(struct opening *opening, const STACK_OF(PKCS12_SAFEBAG) *bags, int depth, struct bag *bag,
-		     struct error *err)
+static int read_bags(struct opening *opening, const STACK_OF(PKCS12_SAFEBAG) * bags, int depth,
+		     struct bag *bag, struct error *err)
 {
 	if (depth > 4)
 		return x509_reject(err, "the PKCS#12 file is nested too deeply: export it again");
@@ -124,22 +130,25 @@ static int read_bags(struct opening *opening, const STACK_OF(PKCS12_SAFEBAG) *ba
 
 /* ---- the safes ---- */
 
-static void safes_free(STACK_OF(PKCS7) **safes)
+static void safes_free(STACK_OF(PKCS7) * *safes)
 {
 	sk_PKCS7_pop_free(*safes, PKCS7_free);
 }
 
-static void bags_free(STACK_OF(PKCS12_SAFEBAG) **bags)
+static void bags_free(STACK_OF(PKCS12_SAFEBAG) * *bags)
 {
 	sk_PKCS12_SAFEBAG_pop_free(*bags, PKCS12_SAFEBAG_free);
 }
 
 static int malformed(struct error *err)
 {
-	return x509_reject(err, "the PKCS#12 file is not valid DER: it was damaged or cut off, export it again");
+	return x509_reject(
+		err,
+		"the PKCS#12 file is not valid DER: it was damaged or cut off, export it again");
 }
 
-static int unpack_safe(struct opening *opening, PKCS7 *safe, STACK_OF(PKCS12_SAFEBAG) **ret, struct error *err)
+static int unpack_safe(struct opening *opening, PKCS7 *safe, STACK_OF(PKCS12_SAFEBAG) * *ret,
+		       struct error *err)
 {
 	int r;
 
@@ -148,7 +157,9 @@ static int unpack_safe(struct opening *opening, PKCS7 *safe, STACK_OF(PKCS12_SAF
 		return *ret != NULL ? 0 : malformed(err);
 	}
 	if (!PKCS7_type_is_encrypted(safe))
-		return x509_reject(err, "the PKCS#12 file is encrypted to a public key: export it with a password");
+		return x509_reject(
+			err,
+			"the PKCS#12 file is encrypted to a public key: export it with a password");
 	if (safe->d.encrypted == NULL)
 		return malformed(err);
 	r = key_derivation_check(safe->d.encrypted->enc_data->algorithm, err);
@@ -160,7 +171,8 @@ static int unpack_safe(struct opening *opening, PKCS7 *safe, STACK_OF(PKCS12_SAF
 
 static int read_safes(struct opening *opening, struct bag *bag, struct error *err)
 {
-	__attribute__((cleanup(safes_free))) STACK_OF(PKCS7) *safes = PKCS12_unpack_authsafes(opening->p12);
+	__attribute__((cleanup(safes_free))) STACK_OF(PKCS7) *safes =
+		PKCS12_unpack_authsafes(opening->p12);
 
 	if (safes == NULL)
 		return malformed(err);
@@ -206,10 +218,13 @@ static int check_mac(struct opening *opening, struct error *err)
 	if (iterations != NULL && !key_iterations_bearable(iterations, err))
 		return -err->code;
 	ERR_clear_error();
-	return PKCS12_verify_mac(opening->p12, opening->password, opening->size) ? 0 : fail_to_open(opening, err);
+	return PKCS12_verify_mac(opening->p12, opening->password, opening->size)
+		       ? 0
+		       : fail_to_open(opening, err);
 }
 
-static int open_in_context(struct span der, struct opening *opening, struct bag *ret, struct error *err)
+static int open_in_context(struct span der, struct opening *opening, struct bag *ret,
+			   struct error *err)
 {
 	_cleanup_pkcs12_ PKCS12 *p12 = NULL;
 	_cleanup_bag_ struct bag bag = {0};
@@ -231,7 +246,8 @@ static int open_in_context(struct span der, struct opening *opening, struct bag 
 	return 0;
 }
 
-/* With what OpenSSL has by default, then, where that is not enough, with the algorithms of the past. */
+/* With what OpenSSL has by default, then, where that is not enough, with the algorithms of the
+ * past. */
 static int open_file(struct span der, struct opening *opening, struct bag *ret, struct error *err)
 {
 	int r;

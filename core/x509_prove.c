@@ -1,11 +1,12 @@
-/* Proves a signing CA by the first device CA under it: what no check of the signing CA alone can foresee, such as a name
- * constraint that the device CA's subject breaks, comes to light here and not at a gateway. */
+/* Proves a signing CA by the first device CA under it: what no check of the signing CA alone can
+ * foresee, such as a name constraint that the device CA's subject breaks, comes to light here and
+ * not at a gateway. */
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 
 #include "x509_internal.h"
 
-static void stack_free(STACK_OF(X509) **stack)
+static void stack_free(STACK_OF(X509) * *stack)
 {
 	sk_X509_pop_free(*stack, X509_free);
 }
@@ -31,11 +32,14 @@ static bool fill_leaf(X509 *leaf, X509 *issuer, EVP_PKEY *pkey)
 {
 	X509_NAME *name = X509_get_subject_name(leaf);
 
-	return X509_set_version(leaf, X509_VERSION_3) && ASN1_INTEGER_set(X509_get_serialNumber(leaf), 1) &&
-	       X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const uint8_t *)"proof of a device CA", -1, -1, 0) &&
+	return X509_set_version(leaf, X509_VERSION_3) &&
+	       ASN1_INTEGER_set(X509_get_serialNumber(leaf), 1) &&
+	       X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC,
+					  (const uint8_t *)"proof of a device CA", -1, -1, 0) &&
 	       X509_set_issuer_name(leaf, X509_get_subject_name(issuer)) &&
 	       X509_set1_notBefore(leaf, X509_get0_notBefore(issuer)) &&
-	       X509_set1_notAfter(leaf, X509_get0_notAfter(issuer)) && X509_set_pubkey(leaf, pkey) &&
+	       X509_set1_notAfter(leaf, X509_get0_notAfter(issuer)) &&
+	       X509_set_pubkey(leaf, pkey) &&
 	       add_extension(leaf, issuer, NID_basic_constraints, "critical,CA:FALSE") &&
 	       add_extension(leaf, issuer, NID_key_usage, "critical,digitalSignature") &&
 	       add_extension(leaf, issuer, NID_ext_key_usage, "serverAuth") &&
@@ -45,17 +49,18 @@ static bool fill_leaf(X509 *leaf, X509 *issuer, EVP_PKEY *pkey)
 }
 
 /* A server certificate as edgeHub gets it, signed by the device CA with its own key. */
-static int push_leaf(STACK_OF(X509) *path, const struct keypair *key, struct error *err)
+static int push_leaf(STACK_OF(X509) * path, const struct keypair *key, struct error *err)
 {
 	_cleanup_x509_ X509 *leaf = X509_new();
 
-	if (leaf == NULL || !fill_leaf(leaf, sk_X509_value(path, 0), keypair_pkey(key)) || !sk_X509_unshift(path, leaf))
+	if (leaf == NULL || !fill_leaf(leaf, sk_X509_value(path, 0), keypair_pkey(key)) ||
+	    !sk_X509_unshift(path, leaf))
 		return x509_no_memory(err);
 	leaf = NULL;
 	return 0;
 }
 
-static int push_certificate(STACK_OF(X509) *path, struct span der, struct error *err)
+static int push_certificate(STACK_OF(X509) * path, struct span der, struct error *err)
 {
 	_cleanup_x509_ X509 *cert = NULL;
 	int r;
@@ -69,8 +74,9 @@ static int push_certificate(STACK_OF(X509) *path, struct span der, struct error 
 	return 0;
 }
 
-int issuer_prove(const struct issuer *issuer, const struct chain *chain, const struct device_ca_order *order,
-		 const struct keypair *subject_key, unixtime now, struct error *err)
+int issuer_prove(const struct issuer *issuer, const struct chain *chain,
+		 const struct device_ca_order *order, const struct keypair *subject_key,
+		 unixtime now, struct error *err)
 {
 	_cleanup_stack_ STACK_OF(X509) *path = sk_X509_new_null();
 	_cleanup_buffer_ struct buffer device = {0};

@@ -31,8 +31,10 @@ int bag_add_certificate(struct bag *bag, struct span der, struct error *err)
 		if (span_equal(buffer_span(&bag->certs[i]), der))
 			return 0;
 	if (bag->cert_count == BAG_CERTIFICATES)
-		return x509_reject(err, "the upload has more than %d certificates: "
-				   "upload the signing CA and its own chain only", BAG_CERTIFICATES);
+		return x509_reject(err,
+				   "the upload has more than %d certificates: "
+				   "upload the signing CA and its own chain only",
+				   BAG_CERTIFICATES);
 	grown = realloc(bag->certs, (bag->cert_count + 1) * sizeof(*grown));
 	if (grown == NULL)
 		return x509_no_memory(err);
@@ -47,41 +49,52 @@ int bag_add_certificate(struct bag *bag, struct span der, struct error *err)
 
 /* ---- DER ---- */
 
-static int read_der_certificate(struct span der, const struct span *password, struct bag *bag, struct error *err)
+static int read_der_certificate(struct span der, const struct span *password, struct bag *bag,
+				struct error *err)
 {
 	(void)password;
 	return bag_add_certificate(bag, der, err);
 }
 
-static int read_der_pkcs8(struct span der, const struct span *password, struct bag *bag, struct error *err)
+static int read_der_pkcs8(struct span der, const struct span *password, struct bag *bag,
+			  struct error *err)
 {
 	(void)password;
 	return read_pkcs8(der, bag, err);
 }
 
-static int read_der_pkcs1(struct span der, const struct span *password, struct bag *bag, struct error *err)
+static int read_der_pkcs1(struct span der, const struct span *password, struct bag *bag,
+			  struct error *err)
 {
 	(void)password;
 	return read_traditional_key(EVP_PKEY_RSA, der, MALFORMED_KEY, bag, err);
 }
 
-static int read_der_sec1(struct span der, const struct span *password, struct bag *bag, struct error *err)
+static int read_der_sec1(struct span der, const struct span *password, struct bag *bag,
+			 struct error *err)
 {
 	(void)password;
 	return read_traditional_key(EVP_PKEY_EC, der, MALFORMED_KEY, bag, err);
 }
 
-/* The kinds of DER by the tags of their first elements; the first row that fits is it. A null reader is refused. */
+/* The kinds of DER by the tags of their first elements; the first row that fits is it. A null
+ * reader is refused. */
 static const struct der_kind {
 	uint8_t tags[3];
 	uint8_t count;
-	int (*read)(struct span der, const struct span *password, struct bag *bag, struct error *err);
+	int (*read)(struct span der, const struct span *password, struct bag *bag,
+		    struct error *err);
 	const char *refusal;
 } der_kinds[] = {
 	{{DER_SEQUENCE, DER_SEQUENCE, DER_BIT_STRING}, 3, read_der_certificate, NULL},
 	{{DER_SEQUENCE, DER_OCTET_STRING}, 2, read_encrypted_pkcs8, NULL},
-	{{DER_SEQUENCE, DER_BIT_STRING}, 2, NULL, "a public key, which is no certificate: upload the certificate of the signing CA"},
-	{{DER_OID, DER_CONTEXT_0}, 2, NULL,
+	{{DER_SEQUENCE, DER_BIT_STRING},
+	 2,
+	 NULL,
+	 "a public key, which is no certificate: upload the certificate of the signing CA"},
+	{{DER_OID, DER_CONTEXT_0},
+	 2,
+	 NULL,
 	 "PKCS#7, which certfs does not take: convert it with openssl pkcs7 -print_certs"},
 	{{DER_INTEGER, DER_SEQUENCE, DER_OCTET_STRING}, 3, read_der_pkcs8, NULL},
 	{{DER_INTEGER, DER_SEQUENCE}, 2, read_pkcs12, NULL},
@@ -108,28 +121,35 @@ static int refuse_lookalikes(struct span der, struct error *err)
 
 	if (request != NULL) {
 		X509_REQ_free(request);
-		return x509_reject(err, "the upload is a certificate request: upload the certificate that the CA made from it");
+		return x509_reject(err, "the upload is a certificate request: upload the "
+					"certificate that the CA made from it");
 	}
 	at = der.data;
 	crl = d2i_X509_CRL(NULL, &at, (long)der.size);
 	if (crl != NULL) {
 		X509_CRL_free(crl);
-		return x509_reject(err, "the upload is a revocation list: upload the certificate of the signing CA");
+		return x509_reject(err, "the upload is a revocation list: upload the certificate "
+					"of the signing CA");
 	}
 	ERR_clear_error();
 	return 0;
 }
 
-static int read_der(struct span upload, const struct span *password, struct bag *bag, struct error *err)
+static int read_der(struct span upload, const struct span *password, struct bag *bag,
+		    struct error *err)
 {
 	struct span rest = upload;
 	struct der_element outer;
 
 	if (!der_take(&rest, &outer))
-		return x509_reject(err, "the upload is not valid DER: it was cut off or damaged, copy it again");
+		return x509_reject(
+			err,
+			"the upload is not valid DER: it was cut off or damaged, copy it again");
 	if (rest.size > 0)
-		return x509_reject(err, "%zu trailing bytes follow the DER object: remove them, "
-				   "or use PEM for an upload of several parts", rest.size);
+		return x509_reject(err,
+				   "%zu trailing bytes follow the DER object: remove them, "
+				   "or use PEM for an upload of several parts",
+				   rest.size);
 	for (size_t i = 0; i < sizeof(der_kinds) / sizeof(der_kinds[0]); i++) {
 		const struct der_kind *kind = &der_kinds[i];
 
@@ -141,7 +161,8 @@ static int read_der(struct span upload, const struct span *password, struct bag 
 			return -err->code;
 		return kind->read(upload, password, bag, err);
 	}
-	return x509_reject(err, "the upload is not valid DER of a certificate, a private key or PKCS#12: export it again");
+	return x509_reject(err, "the upload is not valid DER of a certificate, a private key or "
+				"PKCS#12: export it again");
 }
 
 /* ---- what it is ---- */
@@ -171,25 +192,33 @@ static struct span without_byte_order_mark(struct span upload)
 
 static bool is_utf16(struct span upload)
 {
-	return upload.size >= 2 && (memcmp(upload.data, "\xff\xfe", 2) == 0 || memcmp(upload.data, "\xfe\xff", 2) == 0);
+	return upload.size >= 2 &&
+	       (memcmp(upload.data, "\xff\xfe", 2) == 0 || memcmp(upload.data, "\xfe\xff", 2) == 0);
 }
 
-static int read_by_content(struct span upload, const struct span *password, struct bag *bag, struct error *err)
+static int read_by_content(struct span upload, const struct span *password, struct bag *bag,
+			   struct error *err)
 {
 	if (is_blank(upload))
-		return x509_reject(err, "the upload is empty, there is no certificate in it: write a PEM, DER or PKCS#12 file");
+		return x509_reject(err, "the upload is empty, there is no certificate in it: write "
+					"a PEM, DER or PKCS#12 file");
 	if (memmem(upload.data, upload.size, "-----BEGIN", 10) != NULL)
 		return read_pem(upload, password, bag, err);
 	if (upload.data[0] == DER_SEQUENCE)
 		return read_der(upload, password, bag, err);
 	if (is_utf16(upload))
-		return x509_reject(err, "the upload is UTF-16 text: save the PEM file as ASCII or UTF-8");
+		return x509_reject(
+			err, "the upload is UTF-16 text: save the PEM file as ASCII or UTF-8");
 	if (memmem(upload.data, upload.size, "-----END", 8) != NULL)
-		return x509_reject(err, "corrupt PEM, a BEGIN line is missing: copy the whole file");
+		return x509_reject(err,
+				   "corrupt PEM, a BEGIN line is missing: copy the whole file");
 	if (is_text(upload))
-		return x509_reject(err, "there is no certificate in the text: "
-				   "PEM has a line \"-----BEGIN CERTIFICATE-----\" before the base64");
-	return x509_reject(err, "the upload is not valid DER, nor PEM or PKCS#12: export the certificate again");
+		return x509_reject(
+			err, "there is no certificate in the text: "
+			     "PEM has a line \"-----BEGIN CERTIFICATE-----\" before the base64");
+	return x509_reject(
+		err,
+		"the upload is not valid DER, nor PEM or PKCS#12: export the certificate again");
 }
 
 int x509_read(struct span upload, const struct span *password, struct bag *ret, struct error *err)
@@ -199,7 +228,9 @@ int x509_read(struct span upload, const struct span *password, struct bag *ret, 
 
 	ERR_clear_error();
 	if (upload.size > UPLOAD_MAX)
-		return error_set(err, EFBIG, "the upload is larger than 1 MiB: upload the signing CA and its chain only");
+		return error_set(err, EFBIG,
+				 "the upload is larger than 1 MiB: upload the signing CA and its "
+				 "chain only");
 	r = read_by_content(without_byte_order_mark(upload), password, &bag, err);
 	ERR_clear_error();
 	if (r < 0)

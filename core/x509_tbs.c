@@ -15,7 +15,8 @@ enum {
 
 /* ---- constant pieces ---- */
 
-#define PIECE(name, bytes) static const struct span name = {(const uint8_t *)(bytes), sizeof(bytes) - 1}
+#define PIECE(name, bytes) \
+	static const struct span name = {(const uint8_t *)(bytes), sizeof(bytes) - 1}
 
 PIECE(version_3, "\xa0\x03\x02\x01\x02");
 PIECE(oid_common_name, "\x06\x03\x55\x04\x03");
@@ -28,7 +29,8 @@ PIECE(key_usage, "\x30\x0e\x06\x03\x55\x1d\x0f\x01\x01\xff\x04\x04\x03\x02\x01\x
 
 /* ---- lengths ---- */
 
-/* UTCTime until 2049, GeneralizedTime from 2050 on (RFC 5280, 4.1.2.5); before 1950 only the latter can say it. */
+/* UTCTime until 2049, GeneralizedTime from 2050 on (RFC 5280, 4.1.2.5); before 1950 only the latter
+ * can say it. */
 static bool is_utc_time(const struct tm *tm)
 {
 	return tm->tm_year >= 50 && tm->tm_year < 150;
@@ -53,10 +55,14 @@ static int plan_name_and_times(struct tbs *tbs, struct error *err)
 	tbs->common_name = (struct span){(const uint8_t *)order->common_name,
 					 strnlen(order->common_name, sizeof(order->common_name))};
 	if (tbs->common_name.size == 0 || tbs->common_name.size == sizeof(order->common_name))
-		return error_set(err, EINVAL, "the common name of a device CA must have 1 to 64 bytes: change `subject` in the policy");
+		return error_set(err, EINVAL,
+				 "the common name of a device CA must have 1 to 64 bytes: change "
+				 "`subject` in the policy");
 	if (size_time(order->not_before, &from) < 0 || size_time(order->not_after, &till) < 0 ||
 	    order->not_after < order->not_before)
-		return error_set(err, EINVAL, "the validity of a device CA is out of range: check the clock and `validity_days`");
+		return error_set(err, EINVAL,
+				 "the validity of a device CA is out of range: check the clock and "
+				 "`validity_days`");
 	tbs->validity_size = from + till;
 	return 0;
 }
@@ -74,12 +80,15 @@ int tbs_plan(struct tbs *tbs, size_t spki_size, struct error *err)
 	if (r < 0)
 		return r;
 	if (tbs->path_length < 0 || tbs->path_length > PATH_LENGTH_MAX)
-		return error_set(err, EINVAL, "the path length of a device CA must be 0 to %d: change `path_length` in the policy",
+		return error_set(err, EINVAL,
+				 "the path length of a device CA must be 0 to %d: change "
+				 "`path_length` in the policy",
 				 PATH_LENGTH_MAX);
-	tbs->extensions_size = ski_head.size + DIGEST_SHA1_SIZE + tbs->aki.size + basic_constraints_head.size + 1 +
-			       key_usage.size;
-	tbs->body_size = version_3.size + der_size(SERIAL_SIZE) + tbs->algorithm.size + tbs->issuer.size +
-			 der_size(tbs->validity_size) + size_subject(tbs->common_name.size) + spki_size +
+	tbs->extensions_size = ski_head.size + DIGEST_SHA1_SIZE + tbs->aki.size +
+			       basic_constraints_head.size + 1 + key_usage.size;
+	tbs->body_size = version_3.size + der_size(SERIAL_SIZE) + tbs->algorithm.size +
+			 tbs->issuer.size + der_size(tbs->validity_size) +
+			 size_subject(tbs->common_name.size) + spki_size +
 			 der_size(der_size(tbs->extensions_size));
 	tbs->size = der_size(tbs->body_size);
 	return 0;
@@ -97,7 +106,8 @@ static void add_time(struct buffer *out, unixtime time)
 	gmtime_r(&seconds, &tm);
 	utc = is_utc_time(&tm);
 	(void)strftime(text, sizeof(text), "%Y%m%d%H%M%SZ", &tm);
-	der_add_header(out, utc ? DER_UTC_TIME : DER_GENERALIZED_TIME, utc ? UTC_TIME_SIZE : GENERALIZED_TIME_SIZE);
+	der_add_header(out, utc ? DER_UTC_TIME : DER_GENERALIZED_TIME,
+		       utc ? UTC_TIME_SIZE : GENERALIZED_TIME_SIZE);
 	buffer_add_text(out, utc ? text + 2 : text); /* UTCTime has no century */
 }
 
@@ -113,13 +123,15 @@ static void add_subject(struct buffer *out, struct span common_name)
 	buffer_add_span(out, common_name);
 }
 
-/* SHA-1 of the bits of the public key, without tag, length and count of unused bits (RFC 5280, 4.2.1.2, method 1). */
+/* SHA-1 of the bits of the public key, without tag, length and count of unused bits (RFC
+ * 5280, 4.2.1.2, method 1). */
 static int key_identifier(struct span spki, uint8_t ret[DIGEST_SHA1_SIZE])
 {
 	struct der_element outer, element;
 
-	if (!der_take(&spki, &outer) || !der_take(&outer.content, &element) || !der_take(&outer.content, &element) ||
-	    element.tag != DER_BIT_STRING || element.content.size < 1)
+	if (!der_take(&spki, &outer) || !der_take(&outer.content, &element) ||
+	    !der_take(&outer.content, &element) || element.tag != DER_BIT_STRING ||
+	    element.content.size < 1)
 		return -EINVAL;
 	digest_sha1((struct span){element.content.data + 1, element.content.size - 1}, ret);
 	return 0;

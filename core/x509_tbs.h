@@ -1,4 +1,5 @@
-/* The part of a device CA certificate that is signed: its length first, then its bytes. Pure functions, no OpenSSL. */
+/* The part of a device CA certificate that is signed: its length first, then its bytes. Pure
+ * functions, no OpenSSL. */
 #ifndef CORE_X509_TBS_H
 #define CORE_X509_TBS_H
 
@@ -11,7 +12,7 @@ struct tbs {
 	struct span issuer;    /* Name */
 	struct span aki;       /* Extension */
 	const struct device_ca_order *order;
-	int path_length;       /* what comes of the order's and the issuer's */
+	int path_length; /* what comes of the order's and the issuer's */
 
 	/* What tbs_plan finds. */
 	struct span common_name;
@@ -24,7 +25,8 @@ struct tbs {
 /* Finds every length. EINVAL for an order that can't be. */
 int tbs_plan(struct tbs *tbs, size_t spki_size, struct error *err);
 
-/* Appends exactly tbs->size bytes, if spki has the size that was planned. EINVAL if it is malformed. */
+/* Appends exactly tbs->size bytes, if spki has the size that was planned. EINVAL if it is
+ * malformed. */
 int tbs_add(const struct tbs *tbs, struct span spki, struct buffer *out);
 
 #endif

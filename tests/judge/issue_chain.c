@@ -1,9 +1,10 @@
-/* Writes a chain down to a server certificate for other verifiers to judge: a signing CA made with OpenSSL, a device CA issued by
- * certfs, and under it the certificate that edgeHub would get.
+/* Writes a chain down to a server certificate for other verifiers to judge: a signing CA made with
+ * OpenSSL, a device CA issued by certfs, and under it the certificate that edgeHub would get.
  *
  *   issue_chain KIND ROOT|INTERMEDIATE DIRECTORY
  *
- * Files: root.pem, int.pem (intermediate only), dev.pem, srv.pem, mids.pem (dev and int), chain.pem (srv, dev, int, root). */
+ * Files: root.pem, int.pem (intermediate only), dev.pem, srv.pem, mids.pem (dev and int), chain.pem
+ * (srv, dev, int, root). */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -75,7 +76,8 @@ static X509 *make_certificate(const char *name, EVP_PKEY *key, X509 *issuer, EVP
 	issuer = issuer != NULL ? issuer : cert;
 	X509_set_version(cert, X509_VERSION_3);
 	ASN1_INTEGER_set(X509_get_serialNumber(cert), ++serial);
-	X509_NAME_add_entry_by_txt(X509_get_subject_name(cert), "CN", MBSTRING_UTF8, (const unsigned char *)name, -1, -1, 0);
+	X509_NAME_add_entry_by_txt(X509_get_subject_name(cert), "CN", MBSTRING_UTF8,
+				   (const unsigned char *)name, -1, -1, 0);
 	X509_set_issuer_name(cert, X509_get_subject_name(issuer));
 	X509_gmtime_adj(X509_getm_notBefore(cert), -3600);
 	X509_gmtime_adj(X509_getm_notAfter(cert), 90 * 86400L);
@@ -83,7 +85,8 @@ static X509 *make_certificate(const char *name, EVP_PKEY *key, X509 *issuer, EVP
 	add_extension(cert, issuer, NID_subject_key_identifier, "hash");
 	add_extension(cert, issuer, NID_authority_key_identifier, "keyid");
 	add_extensions(cert, issuer);
-	if (X509_sign(cert, issuer_key, EVP_PKEY_is_a(issuer_key, "ED25519") ? NULL : EVP_sha256()) <= 0)
+	if (X509_sign(cert, issuer_key,
+		      EVP_PKEY_is_a(issuer_key, "ED25519") ? NULL : EVP_sha256()) <= 0)
 		die("not signed");
 	return cert;
 }
@@ -116,7 +119,8 @@ static struct keypair *to_keypair(EVP_PKEY *key)
 }
 
 /* The part that is judged. */
-static X509 *issue_device_ca(X509 *const *chain, size_t count, EVP_PKEY *signer_key, const struct keypair *device_key)
+static X509 *issue_device_ca(X509 *const *chain, size_t count, EVP_PKEY *signer_key,
+			     const struct keypair *device_key)
 {
 	struct buffer ders[2] = {0}, der = {0};
 	struct chain checked = {0};
@@ -200,9 +204,11 @@ int main(int argc, char **argv)
 	server_key = make_key("P-256");
 	all[top] = make_certificate("Judged root", root_key, NULL, root_key, add_ca_extensions);
 	if (low)
-		all[2] = make_certificate("Judged intermediate", signer_key, all[3], root_key, add_ca_extensions);
+		all[2] = make_certificate("Judged intermediate", signer_key, all[3], root_key,
+					  add_ca_extensions);
 	all[1] = issue_device_ca(all + 2, top - 1, signer_key, device_key);
-	all[0] = make_certificate("gw.example", server_key, all[1], device_pkey, add_server_extensions);
+	all[0] = make_certificate("gw.example", server_key, all[1], device_pkey,
+				  add_server_extensions);
 	write_pem(argv[3], "root.pem", all + top, 1);
 	write_pem(argv[3], "srv.pem", all, 1);
 	write_pem(argv[3], "dev.pem", all + 1, 1);

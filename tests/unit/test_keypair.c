@@ -185,7 +185,8 @@ static void test_refused(void **state)
 	struct error err = {0};
 
 	(void)state;
-	assert_int_equal(keypair_from_pkcs8((struct span){der.data, der.size - 1}, &key, &err), -EKEYREJECTED);
+	assert_int_equal(keypair_from_pkcs8((struct span){der.data, der.size - 1}, &key, &err),
+			 -EKEYREJECTED);
 	assert_int_equal(keypair_from_pkcs8((struct span){NULL, 0}, &key, &err), -EKEYREJECTED);
 	der.data[der.size - 1] ^= 1; /* no point of the curve */
 	assert_int_equal(keypair_from_pkcs8(buffer_span(&der), &key, &err), -EKEYREJECTED);
@@ -230,12 +231,14 @@ static void test_threads(void **state)
 		pthread_join(threads[i], NULL);
 	for (int a = 0; a < 200; a++)
 		for (int b = 0; b < a; b++)
-			assert_memory_not_equal(names[a / 50][a % 50], names[b / 50][b % 50], FINGERPRINT_SIZE);
+			assert_memory_not_equal(names[a / 50][a % 50], names[b / 50][b % 50],
+						FINGERPRINT_SIZE);
 }
 
 static void test_digest(void **state)
 {
-	static const char *const empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+	static const char *const empty =
+		"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 	uint8_t digest[DIGEST_SIZE];
 	char hex[2 * DIGEST_SIZE + 1], colons[3 * 4];
 

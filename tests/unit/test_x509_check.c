@@ -1,4 +1,5 @@
-/* Signing CAs as users upload them: the good ones are taken whole, each bad one is refused with its own sentence. */
+/* Signing CAs as users upload them: the good ones are taken whole, each bad one is refused with its
+ * own sentence. */
 #include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,15 +11,15 @@
 #include "digest.h"
 #include "x509_fixture.h"
 
-#define EXTENSIONS(...) ((const char *const[]){__VA_ARGS__, NULL})
-#define CA_BASIC "basicConstraints=critical,CA:TRUE"
-#define CA_USAGE "keyUsage=critical,keyCertSign,cRLSign"
-#define SKI "subjectKeyIdentifier=hash"
-#define AKI "authorityKeyIdentifier=keyid"
+#define EXTENSIONS(...)  ((const char *const[]){__VA_ARGS__, NULL})
+#define CA_BASIC         "basicConstraints=critical,CA:TRUE"
+#define CA_USAGE         "keyUsage=critical,keyCertSign,cRLSign"
+#define SKI              "subjectKeyIdentifier=hash"
+#define AKI              "authorityKeyIdentifier=keyid"
 #define CERTIFICATE(...) fixture_certificate(&(struct recipe){__VA_ARGS__})
 
-static int check_at(X509 *const *certs, size_t count, const uint8_t *spki, unixtime now, struct chain *ret,
-		    struct error *err)
+static int check_at(X509 *const *certs, size_t count, const uint8_t *spki, unixtime now,
+		    struct chain *ret, struct error *err)
 {
 	struct buffer ders[32] = {0};
 	int r;
@@ -32,7 +33,8 @@ static int check_at(X509 *const *certs, size_t count, const uint8_t *spki, unixt
 }
 
 /* Refused, with both texts in the sentence, and nothing returned. */
-static void refused_key(X509 *const *certs, const uint8_t *spki, const char *sentence, const char *subject)
+static void refused_key(X509 *const *certs, const uint8_t *spki, const char *sentence,
+			const char *subject)
 {
 	struct chain chain = {.path_length = -7};
 	struct error err = {0};
@@ -42,7 +44,8 @@ static void refused_key(X509 *const *certs, const uint8_t *spki, const char *sen
 		count++;
 	if (check_at(certs, count, spki, NOW, &chain, &err) != -EKEYREJECTED)
 		fail_msg("not refused: expected \"%s\"", sentence);
-	if (strstr(err.text, sentence) == NULL || (subject != NULL && strstr(err.text, subject) == NULL))
+	if (strstr(err.text, sentence) == NULL ||
+	    (subject != NULL && strstr(err.text, subject) == NULL))
 		fail_msg("expected \"%s\" of %s, got: %s", sentence, subject, err.text);
 	assert_int_equal(chain.path_length, -7);
 	assert_null(chain.certs);
@@ -117,8 +120,11 @@ static void test_root_alone(void **state)
 
 static void test_any_order_and_duplicates(void **state)
 {
-	X509 *low = CERTIFICATE(.name = "Low", .issuer = intermediate(), .till_days = 100, .from_days = -2);
-	X509 *const orders[][5] = {{low, intermediate(), root()}, {root(), low, intermediate()}, {intermediate(), root(), low, low, root()}};
+	X509 *low = CERTIFICATE(.name = "Low", .issuer = intermediate(), .till_days = 100,
+				.from_days = -2);
+	X509 *const orders[][5] = {{low, intermediate(), root()},
+				   {root(), low, intermediate()},
+				   {intermediate(), root(), low, low, root()}};
 
 	(void)state;
 	for (size_t i = 0; i < 3; i++) {
@@ -150,7 +156,8 @@ static void test_without_root(void **state)
 
 static void test_every_key_kind(void **state)
 {
-	static const char *const kinds[] = {"P-256/k", "P-384/k", "P-521/k", "RSA-2048/k", "RSA-3072/k", "ED25519/k", "ED448/k"};
+	static const char *const kinds[] = {"P-256/k",    "P-384/k",   "P-521/k", "RSA-2048/k",
+					    "RSA-3072/k", "ED25519/k", "ED448/k"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
@@ -192,7 +199,8 @@ static void test_cross_signed(void **state)
 /* Of two certificates of the issuer the one that has not expired is taken. */
 static void test_renewed_issuer_without_the_old(void **state)
 {
-	X509 *old = CERTIFICATE(.name = "Renewed", .key = "P-256/renewed", .from_days = -20, .till_days = -10);
+	X509 *old = CERTIFICATE(.name = "Renewed", .key = "P-256/renewed", .from_days = -20,
+				.till_days = -10);
 	X509 *new = CERTIFICATE(.name = "Renewed", .key = "P-256/renewed");
 	X509 *low = CERTIFICATE(.name = "Below renewed", .issuer = new);
 	_cleanup_chain_ struct chain chain = {0};
@@ -230,7 +238,10 @@ static void test_crl_sign(void **state)
 	_cleanup_chain_ struct chain chain = {0};
 
 	(void)state;
-	taken(UPLOAD(CERTIFICATE(.name = "No CRL", .extensions = EXTENSIONS(CA_BASIC, "keyUsage=critical,keyCertSign", SKI))), &chain);
+	taken(UPLOAD(CERTIFICATE(.name = "No CRL",
+				 .extensions = EXTENSIONS(CA_BASIC, "keyUsage=critical,keyCertSign",
+							  SKI))),
+	      &chain);
 	assert_false(chain.crl_sign);
 }
 
@@ -239,8 +250,14 @@ static void test_extended_key_usage_that_allows(void **state)
 	_cleanup_chain_ struct chain a = {0}, b = {0};
 
 	(void)state;
-	taken(UPLOAD(CERTIFICATE(.name = "A", .extensions = EXTENSIONS(CA_BASIC, CA_USAGE, SKI, "extendedKeyUsage=clientAuth,serverAuth"))), &a);
-	taken(UPLOAD(CERTIFICATE(.name = "B", .extensions = EXTENSIONS(CA_BASIC, CA_USAGE, SKI, "extendedKeyUsage=anyExtendedKeyUsage"))), &b);
+	taken(UPLOAD(CERTIFICATE(.name = "A", .extensions = EXTENSIONS(
+						      CA_BASIC, CA_USAGE, SKI,
+						      "extendedKeyUsage=clientAuth,serverAuth"))),
+	      &a);
+	taken(UPLOAD(CERTIFICATE(.name = "B",
+				 .extensions = EXTENSIONS(CA_BASIC, CA_USAGE, SKI,
+							  "extendedKeyUsage=anyExtendedKeyUsage"))),
+	      &b);
 }
 
 /* ---- path length ---- */
@@ -259,7 +276,8 @@ static void test_path_length_effective(void **state)
 {
 	X509 *r3 = CERTIFICATE(.name = "R3", .extensions = WITH_PATHLEN("3"));
 	X509 *i = CERTIFICATE(.name = "I under R3", .issuer = r3);
-	X509 *i9 = CERTIFICATE(.name = "I9 under R3", .issuer = r3, .extensions = WITH_PATHLEN("9"));
+	X509 *i9 =
+		CERTIFICATE(.name = "I9 under R3", .issuer = r3, .extensions = WITH_PATHLEN("9"));
 	X509 *j = CERTIFICATE(.name = "J", .issuer = i);
 	X509 *j1 = CERTIFICATE(.name = "J1", .issuer = i, .extensions = WITH_PATHLEN("1"));
 
@@ -275,7 +293,8 @@ static void test_path_length_effective(void **state)
 /* A key rollover certificate, self-issued, costs nothing. */
 static void test_path_length_self_issued(void **state)
 {
-	X509 *r1 = CERTIFICATE(.name = "Rollover", .key = "P-256/old", .extensions = WITH_PATHLEN("2"));
+	X509 *r1 = CERTIFICATE(.name = "Rollover", .key = "P-256/old",
+			       .extensions = WITH_PATHLEN("2"));
 	X509 *again = CERTIFICATE(.name = "Rollover", .key = "P-256/new", .issuer = r1);
 	X509 *low = CERTIFICATE(.name = "Under rollover", .issuer = again);
 
@@ -288,11 +307,14 @@ static void test_path_length_refused(void **state)
 {
 	X509 *r1 = CERTIFICATE(.name = "R1", .extensions = WITH_PATHLEN("1"));
 	X509 *i = CERTIFICATE(.name = "I under R1", .issuer = r1);
-	X509 *i5 = CERTIFICATE(.name = "I5 under R1", .issuer = r1, .extensions = WITH_PATHLEN("5"));
+	X509 *i5 =
+		CERTIFICATE(.name = "I5 under R1", .issuer = r1, .extensions = WITH_PATHLEN("5"));
 
 	(void)state;
-	refused(UPLOAD(CERTIFICATE(.name = "R0", .extensions = WITH_PATHLEN("0"))), "pathlen:0 of certificate", "\"CN=R0\"");
-	refused(UPLOAD(CERTIFICATE(.name = "I0", .issuer = root(), .extensions = WITH_PATHLEN("0")), root()),
+	refused(UPLOAD(CERTIFICATE(.name = "R0", .extensions = WITH_PATHLEN("0"))),
+		"pathlen:0 of certificate", "\"CN=R0\"");
+	refused(UPLOAD(CERTIFICATE(.name = "I0", .issuer = root(), .extensions = WITH_PATHLEN("0")),
+		       root()),
 		"pathlen:0 of certificate", "\"CN=I0\"");
 	refused(UPLOAD(r1, i), "forbids another CA below the signing CA", "\"CN=R1\"");
 	refused(UPLOAD(r1, i5), "issue it again with pathlen:2 or more", "\"CN=R1\"");
@@ -308,25 +330,44 @@ static void test_faults_of_a_root(void **state)
 	} rows[] = {
 		{{.version = -1, .extensions = EXTENSIONS(CA_BASIC)}, "is of version 1, not 3"},
 		{{.version = 1, .extensions = EXTENSIONS(CA_BASIC)}, "is of version 2, not 3"},
-		{{.extensions = EXTENSIONS("basicConstraints=critical,CA:FALSE", SKI)}, "basicConstraints CA:TRUE is missing (it says CA:FALSE)"},
+		{{.extensions = EXTENSIONS("basicConstraints=critical,CA:FALSE", SKI)},
+		 "basicConstraints CA:TRUE is missing (it says CA:FALSE)"},
 		{{.extensions = EXTENSIONS(CA_USAGE, SKI)}, "basicConstraints CA:TRUE is missing:"},
 		{{.extensions = EXTENSIONS(SKI, "extendedKeyUsage=serverAuth")}, "is not a CA"},
-		{{.extensions = EXTENSIONS(CA_BASIC, "keyUsage=critical,digitalSignature,cRLSign", SKI)}, "lacks keyCertSign"},
-		{{.extensions = EXTENSIONS(CA_BASIC, "keyUsage=critical,cRLSign", SKI)}, "lacks keyCertSign"},
-		{{.extensions = EXTENSIONS(CA_BASIC, CA_USAGE, SKI, "extendedKeyUsage=clientAuth")}, "excludes serverAuth"},
-		{{.extensions = EXTENSIONS(CA_BASIC, CA_USAGE, SKI, "extendedKeyUsage=critical,codeSigning,timeStamping")}, "excludes serverAuth"},
-		{{.extensions = EXTENSIONS("basicConstraints=critical,DER:30030101")}, "malformed extension, X509v3 Basic Constraints"},
-		{{.extensions = EXTENSIONS("basicConstraints=critical,DER:30030101FF0500")}, "malformed extension, X509v3 Basic Constraints"},
-		{{.extensions = EXTENSIONS("basicConstraints=critical,DER:30060101FF0201FF")}, "malformed extension"},
-		{{.extensions = EXTENSIONS(CA_BASIC, "keyUsage=critical,DER:0500")}, "malformed extension, X509v3 Key Usage"},
-		{{.extensions = EXTENSIONS(CA_BASIC, "keyUsage=critical,DER:030100")}, "malformed extension"},
-		{{.extensions = EXTENSIONS(CA_BASIC, CA_USAGE, "subjectKeyIdentifier=DER:0500")}, "malformed extension, X509v3 Subject Key Identifier"},
-		{{.extensions = EXTENSIONS(CA_BASIC, CA_USAGE, SKI, "extendedKeyUsage=DER:30")}, "malformed extension, X509v3 Extended Key Usage"},
-		{{.extensions = EXTENSIONS(CA_BASIC, CA_USAGE, SKI, "nameConstraints=DER:3003A00101")}, "malformed extension, X509v3 Name Constraints"},
+		{{.extensions =
+			  EXTENSIONS(CA_BASIC, "keyUsage=critical,digitalSignature,cRLSign", SKI)},
+		 "lacks keyCertSign"},
+		{{.extensions = EXTENSIONS(CA_BASIC, "keyUsage=critical,cRLSign", SKI)},
+		 "lacks keyCertSign"},
+		{{.extensions = EXTENSIONS(CA_BASIC, CA_USAGE, SKI, "extendedKeyUsage=clientAuth")},
+		 "excludes serverAuth"},
+		{{.extensions = EXTENSIONS(CA_BASIC, CA_USAGE, SKI,
+					   "extendedKeyUsage=critical,codeSigning,timeStamping")},
+		 "excludes serverAuth"},
+		{{.extensions = EXTENSIONS("basicConstraints=critical,DER:30030101")},
+		 "malformed extension, X509v3 Basic Constraints"},
+		{{.extensions = EXTENSIONS("basicConstraints=critical,DER:30030101FF0500")},
+		 "malformed extension, X509v3 Basic Constraints"},
+		{{.extensions = EXTENSIONS("basicConstraints=critical,DER:30060101FF0201FF")},
+		 "malformed extension"},
+		{{.extensions = EXTENSIONS(CA_BASIC, "keyUsage=critical,DER:0500")},
+		 "malformed extension, X509v3 Key Usage"},
+		{{.extensions = EXTENSIONS(CA_BASIC, "keyUsage=critical,DER:030100")},
+		 "malformed extension"},
+		{{.extensions = EXTENSIONS(CA_BASIC, CA_USAGE, "subjectKeyIdentifier=DER:0500")},
+		 "malformed extension, X509v3 Subject Key Identifier"},
+		{{.extensions = EXTENSIONS(CA_BASIC, CA_USAGE, SKI, "extendedKeyUsage=DER:30")},
+		 "malformed extension, X509v3 Extended Key Usage"},
+		{{.extensions =
+			  EXTENSIONS(CA_BASIC, CA_USAGE, SKI, "nameConstraints=DER:3003A00101")},
+		 "malformed extension, X509v3 Name Constraints"},
 		{{.extensions = EXTENSIONS(CA_BASIC, CA_BASIC, CA_USAGE, SKI)}, "appears twice"},
 		{{.extensions = EXTENSIONS(CA_BASIC, CA_USAGE, CA_USAGE, SKI)}, "appears twice"},
-		{{.extensions = EXTENSIONS(CA_BASIC, CA_USAGE, SKI, "1.2.3.4.5=critical,DER:0500")}, "unknown critical extension, 1.2.3.4.5"},
-		{{.extensions = EXTENSIONS(CA_BASIC, CA_USAGE, SKI, "tlsfeature=critical,status_request")}, "unknown critical extension"},
+		{{.extensions = EXTENSIONS(CA_BASIC, CA_USAGE, SKI, "1.2.3.4.5=critical,DER:0500")},
+		 "unknown critical extension, 1.2.3.4.5"},
+		{{.extensions = EXTENSIONS(CA_BASIC, CA_USAGE, SKI,
+					   "tlsfeature=critical,status_request")},
+		 "unknown critical extension"},
 		{{.key = "RSA-1024"}, "weaker than 112 bits of security (RSA of 1024 bits)"},
 		{{.key = "RSA-1536"}, "weaker than 112 bits"},
 		{{.key = "prime192v1"}, "weaker than 112 bits of security (EC on prime192v1)"},
@@ -359,10 +400,14 @@ static void test_faults_above(void **state)
 		const char *sentence;
 	} rows[] = {
 		{{.version = -1, .extensions = EXTENSIONS(CA_BASIC)}, "is of version 1, not 3"},
-		{{.extensions = EXTENSIONS("basicConstraints=critical,CA:FALSE", SKI)}, "basicConstraints CA:TRUE is missing"},
-		{{.extensions = EXTENSIONS(CA_BASIC, "keyUsage=critical,cRLSign", SKI)}, "lacks keyCertSign"},
-		{{.extensions = EXTENSIONS(CA_BASIC, CA_USAGE, SKI, "extendedKeyUsage=clientAuth")}, "excludes serverAuth"},
-		{{.extensions = EXTENSIONS(CA_BASIC, CA_USAGE, SKI, "1.2.3.4.5=critical,DER:0500")}, "unknown critical extension"},
+		{{.extensions = EXTENSIONS("basicConstraints=critical,CA:FALSE", SKI)},
+		 "basicConstraints CA:TRUE is missing"},
+		{{.extensions = EXTENSIONS(CA_BASIC, "keyUsage=critical,cRLSign", SKI)},
+		 "lacks keyCertSign"},
+		{{.extensions = EXTENSIONS(CA_BASIC, CA_USAGE, SKI, "extendedKeyUsage=clientAuth")},
+		 "excludes serverAuth"},
+		{{.extensions = EXTENSIONS(CA_BASIC, CA_USAGE, SKI, "1.2.3.4.5=critical,DER:0500")},
+		 "unknown critical extension"},
 		{{.key = "RSA-1024"}, "weaker than 112 bits"},
 		{{.digest = "SHA1"}, "or leave this root out of the upload"},
 		{{.from_days = -20, .till_days = -1}, "has expired"},
@@ -376,7 +421,8 @@ static void test_faults_above(void **state)
 
 		recipe.name = "Faulty top";
 		top = fixture_certificate(&recipe);
-		low = CERTIFICATE(.name = "Below", .issuer = top, .extensions = EXTENSIONS(CA_BASIC, CA_USAGE, SKI));
+		low = CERTIFICATE(.name = "Below", .issuer = top,
+				  .extensions = EXTENSIONS(CA_BASIC, CA_USAGE, SKI));
 		refused(UPLOAD(low, top), rows[i].sentence, "\"CN=Faulty top\"");
 	}
 }
@@ -431,18 +477,21 @@ static void test_key_of_none(void **state)
 
 	(void)state;
 	refused_key(UPLOAD(root()), spki, "matches none of the certificates", "\"CN=Root\"");
-	refused_key(UPLOAD(intermediate(), root()), spki, "matches none of the certificates", "and others");
+	refused_key(UPLOAD(intermediate(), root()), spki, "matches none of the certificates",
+		    "and others");
 }
 
 static void test_two_signers(void **state)
 {
-	X509 *a = CERTIFICATE(.name = "Twin A", .issuer = root()), *b = CERTIFICATE(.name = "Twin B", .issuer = root());
+	X509 *a = CERTIFICATE(.name = "Twin A", .issuer = root()),
+	     *b = CERTIFICATE(.name = "Twin B", .issuer = root());
 	uint8_t spki[FINGERPRINT_SIZE];
 
 	(void)state;
 	refused(UPLOAD(a, b, root()), "either of \"CN=Twin A\" and \"CN=Twin B\"", NULL);
 	fixture_spki(a, spki);
-	refused_key(UPLOAD(a, b, root()), spki, "is not used in the chain of \"CN=Twin A\"", "\"CN=Twin B\"");
+	refused_key(UPLOAD(a, b, root()), spki, "is not used in the chain of \"CN=Twin A\"",
+		    "\"CN=Twin B\"");
 }
 
 static void test_stranger(void **state)
@@ -452,10 +501,12 @@ static void test_stranger(void **state)
 
 	(void)state;
 	fixture_spki(intermediate(), spki);
-	refused_key(UPLOAD(intermediate(), root(), stranger), spki, "is not used in the chain", "\"CN=Stranger\"");
+	refused_key(UPLOAD(intermediate(), root(), stranger), spki, "is not used in the chain",
+		    "\"CN=Stranger\"");
 	/* the certificate that the signing CA has issued */
-	refused_key(UPLOAD(intermediate(), root(), CERTIFICATE(.name = "Issued", .issuer = intermediate())), spki,
-		    "is not used in the chain", "\"CN=Issued\"");
+	refused_key(UPLOAD(intermediate(), root(),
+			   CERTIFICATE(.name = "Issued", .issuer = intermediate())),
+		    spki, "is not used in the chain", "\"CN=Issued\"");
 }
 
 static void test_wrong_issuer_of_the_right_name(void **state)
@@ -465,31 +516,38 @@ static void test_wrong_issuer_of_the_right_name(void **state)
 
 	(void)state;
 	fixture_spki(intermediate(), spki);
-	refused_key(UPLOAD(intermediate(), fake), spki, "\"CN=Intermediate\" was not signed by the key of certificate \"CN=Root\"", NULL);
+	refused_key(UPLOAD(intermediate(), fake), spki,
+		    "\"CN=Intermediate\" was not signed by the key of certificate \"CN=Root\"",
+		    NULL);
 }
 
 static void test_corrupt_self_signature(void **state)
 {
 	(void)state;
-	refused(UPLOAD(CERTIFICATE(.name = "Forged", .signed_by = "P-256/forger")), "the self-signature of certificate", "\"CN=Forged\"");
+	refused(UPLOAD(CERTIFICATE(.name = "Forged", .signed_by = "P-256/forger")),
+		"the self-signature of certificate", "\"CN=Forged\"");
 }
 
 static void test_key_identifier_mismatch(void **state)
 {
-	X509 *low = CERTIFICATE(.name = "Mismatched", .issuer = root(),
-				.extensions = EXTENSIONS(CA_BASIC, CA_USAGE, SKI, "authorityKeyIdentifier=DER:30048002DEAD"));
+	X509 *low =
+		CERTIFICATE(.name = "Mismatched", .issuer = root(),
+			    .extensions = EXTENSIONS(CA_BASIC, CA_USAGE, SKI,
+						     "authorityKeyIdentifier=DER:30048002DEAD"));
 	uint8_t spki[FINGERPRINT_SIZE];
 
 	(void)state;
 	fixture_spki(low, spki);
-	refused_key(UPLOAD(low, root()), spki, "the authorityKeyIdentifier of certificate \"CN=Mismatched\"", "\"CN=Root\"");
+	refused_key(UPLOAD(low, root()), spki,
+		    "the authorityKeyIdentifier of certificate \"CN=Mismatched\"", "\"CN=Root\"");
 }
 
 static void test_hostile_name(void **state)
 {
 	struct chain chain = {0};
 	struct error err = {0};
-	X509 *const certs[] = {CERTIFICATE(.name = "evil\nname\x1b[31m%s%n", .till_days = -1, .from_days = -3)};
+	X509 *const certs[] = {
+		CERTIFICATE(.name = "evil\nname\x1b[31m%s%n", .till_days = -1, .from_days = -3)};
 
 	(void)state;
 	assert_int_equal(check_at(certs, 1, NULL, NOW, &chain, &err), -EKEYREJECTED);
@@ -502,10 +560,14 @@ static void test_hostile_name(void **state)
 
 static void test_same_issuer(void **state)
 {
-	X509 *a = CERTIFICATE(.name = "Same", .key = "P-256/same"), *b = CERTIFICATE(.name = "Same", .key = "P-256/same", .till_days = 5);
-	X509 *name = CERTIFICATE(.name = "Other", .key = "P-256/same"), *key = CERTIFICATE(.name = "Same", .key = "P-256/notsame");
-	X509 *id = CERTIFICATE(.name = "Same", .key = "P-256/same", .extensions = EXTENSIONS(CA_BASIC, CA_USAGE));
-	struct buffer ders[] = {fixture_der(a), fixture_der(b), fixture_der(name), fixture_der(key), fixture_der(id)};
+	X509 *a = CERTIFICATE(.name = "Same", .key = "P-256/same"),
+	     *b = CERTIFICATE(.name = "Same", .key = "P-256/same", .till_days = 5);
+	X509 *name = CERTIFICATE(.name = "Other", .key = "P-256/same"),
+	     *key = CERTIFICATE(.name = "Same", .key = "P-256/notsame");
+	X509 *id = CERTIFICATE(.name = "Same", .key = "P-256/same",
+			       .extensions = EXTENSIONS(CA_BASIC, CA_USAGE));
+	struct buffer ders[] = {fixture_der(a), fixture_der(b), fixture_der(name), fixture_der(key),
+				fixture_der(id)};
 
 	(void)state;
 	assert_true(x509_same_issuer(buffer_span(&ders[0]), buffer_span(&ders[1])));

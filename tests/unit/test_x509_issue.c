@@ -1,4 +1,5 @@
-/* Device CAs: exactly as long as planned, exactly of the profile, and accepted below every kind of signing CA. */
+/* Device CAs: exactly as long as planned, exactly of the profile, and accepted below every kind of
+ * signing CA. */
 #include <limits.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -18,7 +19,7 @@ static const unixtime YEAR_2050 = 2524608000; /* its first second */
 #define CA_BASIC "basicConstraints=critical,CA:TRUE"
 #define CA_USAGE "keyUsage=critical,keyCertSign,cRLSign"
 
-static const char *const signer_kinds[] = {"P-256/s",	 "P-384/s",   "P-521/s", "RSA-2048/s",
+static const char *const signer_kinds[] = {"P-256/s",    "P-384/s",   "P-521/s", "RSA-2048/s",
 					   "RSA-3072/s", "ED25519/s", "ED448/s"};
 enum { SIGNERS = sizeof(signer_kinds) / sizeof(signer_kinds[0]) };
 
@@ -65,7 +66,8 @@ static void plant_root(const struct recipe *recipe, struct plant *ret)
 static const struct keypair *device_key(enum key_type type)
 {
 	static struct keypair *keys[KEY_TYPE_COUNT];
-	static const char *const kinds[] = {"P-256/dev", "RSA-2048/dev", "RSA-3072/dev", "RSA-4096/dev"};
+	static const char *const kinds[] = {"P-256/dev", "RSA-2048/dev", "RSA-3072/dev",
+					    "RSA-4096/dev"};
 
 	if (keys[type] == NULL)
 		keys[type] = fixture_keypair(fixture_key(kinds[type]));
@@ -74,7 +76,8 @@ static const struct keypair *device_key(enum key_type type)
 
 static struct device_ca_order order_of(const char *common_name)
 {
-	struct device_ca_order order = {.path_length = 0, .not_before = NOW - 300, .not_after = NOW + 365 * DAY};
+	struct device_ca_order order = {
+		.path_length = 0, .not_before = NOW - 300, .not_after = NOW + 365 * DAY};
 	struct error err = {0};
 
 	strncpy(order.common_name, common_name, sizeof(order.common_name) - 1);
@@ -82,7 +85,8 @@ static struct device_ca_order order_of(const char *common_name)
 	return order;
 }
 
-static X509 *issue(const struct plant *plant, const struct device_ca_order *order, enum key_type type)
+static X509 *issue(const struct plant *plant, const struct device_ca_order *order,
+		   enum key_type type)
 {
 	_cleanup_buffer_ struct buffer der = {0};
 	struct error err = {0};
@@ -100,7 +104,8 @@ static X509 *issue(const struct plant *plant, const struct device_ca_order *orde
 
 /* ---- lengths ---- */
 
-static void assert_planned(const struct plant *plant, const struct device_ca_order *order, enum key_type type)
+static void assert_planned(const struct plant *plant, const struct device_ca_order *order,
+			   enum key_type type)
 {
 	_cleanup_buffer_ struct buffer der = {0};
 	struct error err = {0};
@@ -119,7 +124,10 @@ static void test_planned_length(void **state)
 	for (int s = 0; s < SIGNERS; s++) {
 		_cleanup_plant_ struct plant plant = {0};
 
-		plant_root(&(struct recipe){.name = "Signer", .key = signer_kinds[s], .till_days = 20000}, &plant);
+		plant_root(&(struct recipe){.name = "Signer",
+					    .key = signer_kinds[s],
+					    .till_days = 20000},
+			   &plant);
 		for (int type = 0; type < KEY_TYPE_COUNT; type++)
 			for (size_t length = 1; length <= 64; length++) {
 				struct device_ca_order order = order_of("");
@@ -152,8 +160,11 @@ static void test_planned_length_as_pem(void **state)
 
 			memset(order.common_name, 'x', (size_t)(1 + i % 64));
 			order.pem_size_only = true;
-			assert_int_equal(issuer_plan(plant.issuer, &order, KEY_EC_P256, &planned, &err), 0);
-			assert_int_equal(issuer_sign(plant.issuer, &order, device_key(KEY_EC_P256), &der, &err), 0);
+			assert_int_equal(
+				issuer_plan(plant.issuer, &order, KEY_EC_P256, &planned, &err), 0);
+			assert_int_equal(issuer_sign(plant.issuer, &order, device_key(KEY_EC_P256),
+						     &der, &err),
+					 0);
 			pem_add_certificate(&pem, buffer_span(&der));
 			assert_int_equal(pem.size, pem_certificate_size(planned));
 			off += der.size != planned;
@@ -179,7 +190,8 @@ static void test_planned_length_after_2050(void **state)
 static void test_order_out_of_range(void **state)
 {
 	_cleanup_plant_ struct plant plant = {0};
-	struct device_ca_order nameless = order_of(""), backwards = order_of("b"), endless = order_of("e"), deep = order_of("d");
+	struct device_ca_order nameless = order_of(""), backwards = order_of("b"),
+			       endless = order_of("e"), deep = order_of("d");
 	struct buffer der = {0};
 	struct error err = {0};
 	size_t planned = 5;
@@ -189,10 +201,13 @@ static void test_order_out_of_range(void **state)
 	backwards.not_after = backwards.not_before - 1;
 	endless.not_after = 253402300800; /* year 10000 */
 	deep.path_length = -1;
-	assert_int_equal(issuer_plan(plant.issuer, &nameless, KEY_EC_P256, &planned, &err), -EINVAL);
-	assert_int_equal(issuer_plan(plant.issuer, &backwards, KEY_EC_P256, &planned, &err), -EINVAL);
+	assert_int_equal(issuer_plan(plant.issuer, &nameless, KEY_EC_P256, &planned, &err),
+			 -EINVAL);
+	assert_int_equal(issuer_plan(plant.issuer, &backwards, KEY_EC_P256, &planned, &err),
+			 -EINVAL);
 	assert_int_equal(issuer_plan(plant.issuer, &endless, KEY_EC_P256, &planned, &err), -EINVAL);
-	assert_int_equal(issuer_sign(plant.issuer, &deep, device_key(KEY_EC_P256), &der, &err), -EINVAL);
+	assert_int_equal(issuer_sign(plant.issuer, &deep, device_key(KEY_EC_P256), &der, &err),
+			 -EINVAL);
 	assert_int_equal(planned, 5);
 	assert_null(der.data);
 }
@@ -225,36 +240,48 @@ static void test_profile(void **state)
 	assert_int_equal(ASN1_STRING_length(serial), SERIAL_SIZE);
 	assert_memory_equal(ASN1_STRING_get0_data(serial), order.serial, SERIAL_SIZE);
 	assert_int_equal(order.serial[0] & 0xc0, 0x40);
-	assert_int_equal(X509_NAME_cmp(X509_get_issuer_name(cert), X509_get_subject_name(plant.signer)), 0);
+	assert_int_equal(
+		X509_NAME_cmp(X509_get_issuer_name(cert), X509_get_subject_name(plant.signer)), 0);
 	assert_int_equal(X509_NAME_entry_count(X509_get_subject_name(cert)), 1);
 	entry = X509_NAME_get_entry(X509_get_subject_name(cert), 0);
 	assert_int_equal(ASN1_STRING_type(X509_NAME_ENTRY_get_data(entry)), V_ASN1_UTF8STRING);
-	assert_memory_equal(ASN1_STRING_get0_data(X509_NAME_ENTRY_get_data(entry)), order.common_name, 17);
+	assert_memory_equal(ASN1_STRING_get0_data(X509_NAME_ENTRY_get_data(entry)),
+			    order.common_name, 17);
 	assert_int_equal(X509_get_ext_count(cert), 4);
 	assert_extension(cert, 0, NID_subject_key_identifier, false);
 	assert_extension(cert, 1, NID_authority_key_identifier, false);
 	assert_extension(cert, 2, NID_basic_constraints, true);
 	assert_extension(cert, 3, NID_key_usage, true);
-	assert_int_equal(X509_get_key_usage(cert), KU_DIGITAL_SIGNATURE | KU_KEY_CERT_SIGN | KU_CRL_SIGN);
+	assert_int_equal(X509_get_key_usage(cert),
+			 KU_DIGITAL_SIGNATURE | KU_KEY_CERT_SIGN | KU_CRL_SIGN);
 	assert_int_equal(X509_get_pathlen(cert), 0);
 	assert_int_equal(X509_check_ca(cert), 1);
 	X509_pubkey_digest(cert, EVP_sha1(), sha1, NULL);
 	ski = (ASN1_OCTET_STRING *)X509_get0_subject_key_id(cert);
 	assert_int_equal(ASN1_STRING_length(ski), 20);
 	assert_memory_equal(ASN1_STRING_get0_data(ski), sha1, 20);
-	assert_int_equal(ASN1_OCTET_STRING_cmp(X509_get0_authority_key_id(cert), X509_get0_subject_key_id(plant.signer)), 0);
+	assert_int_equal(ASN1_OCTET_STRING_cmp(X509_get0_authority_key_id(cert),
+					       X509_get0_subject_key_id(plant.signer)),
+			 0);
 	assert_null(X509_get0_authority_issuer(cert));
 	assert_int_equal(X509_verify(cert, X509_get0_pubkey(plant.signer)), 1);
 	assert_int_equal(X509_cmp_time(X509_get0_notAfter(cert), &(time_t){order.not_after}), -1);
-	assert_int_equal(X509_cmp_time(X509_get0_notAfter(cert), &(time_t){order.not_after - 1}), 1);
-	assert_int_equal(X509_cmp_time(X509_get0_notBefore(cert), &(time_t){order.not_before - 1}), 1);
+	assert_int_equal(X509_cmp_time(X509_get0_notAfter(cert), &(time_t){order.not_after - 1}),
+			 1);
+	assert_int_equal(X509_cmp_time(X509_get0_notBefore(cert), &(time_t){order.not_before - 1}),
+			 1);
 	X509_free(cert);
 }
 
 static void test_signature_algorithms(void **state)
 {
-	const int nids[] = {NID_ecdsa_with_SHA256, NID_ecdsa_with_SHA384, NID_ecdsa_with_SHA512, NID_sha256WithRSAEncryption,
-			    NID_sha256WithRSAEncryption, NID_ED25519, NID_ED448};
+	const int nids[] = {NID_ecdsa_with_SHA256,
+			    NID_ecdsa_with_SHA384,
+			    NID_ecdsa_with_SHA512,
+			    NID_sha256WithRSAEncryption,
+			    NID_sha256WithRSAEncryption,
+			    NID_ED25519,
+			    NID_ED448};
 
 	(void)state;
 	for (int s = 0; s < SIGNERS; s++) {
@@ -294,7 +321,9 @@ static void test_signer_with_odd_ski(void **state)
 {
 	static const char *const extensions[] = {
 		CA_BASIC, CA_USAGE,
-		"subjectKeyIdentifier=000102030405060708090A0B0C0D0E0F101112131415161718191A1B1C1D1E1F", NULL};
+		"subjectKeyIdentifier="
+		"000102030405060708090A0B0C0D0E0F101112131415161718191A1B1C1D1E1F",
+		NULL};
 	_cleanup_plant_ struct plant plant = {0};
 	struct device_ca_order order = order_of("device");
 	X509 *cert;
@@ -302,7 +331,9 @@ static void test_signer_with_odd_ski(void **state)
 	(void)state;
 	plant_root(&(struct recipe){.name = "Odd SKI", .extensions = extensions}, &plant);
 	cert = issue(&plant, &order, KEY_EC_P256);
-	assert_int_equal(ASN1_OCTET_STRING_cmp(X509_get0_authority_key_id(cert), X509_get0_subject_key_id(plant.signer)), 0);
+	assert_int_equal(ASN1_OCTET_STRING_cmp(X509_get0_authority_key_id(cert),
+					       X509_get0_subject_key_id(plant.signer)),
+			 0);
 	assert_planned(&plant, &order, KEY_EC_P256);
 	X509_free(cert);
 }
@@ -337,7 +368,9 @@ static void test_path_length(void **state)
 static void test_validity(void **state)
 {
 	X509 *root = fixture_certificate(&(struct recipe){.name = "Short root", .till_days = 50});
-	X509 *const certs[] = {fixture_certificate(&(struct recipe){.name = "Long low", .issuer = root, .till_days = 900}), root, NULL};
+	X509 *const certs[] = {fixture_certificate(&(struct recipe){
+				       .name = "Long low", .issuer = root, .till_days = 900}),
+			       root, NULL};
 	_cleanup_plant_ struct plant plant = {0};
 	unixtime from, till;
 
@@ -376,7 +409,8 @@ static void test_key_of_another(void **state)
 
 	(void)state;
 	plant_root(&(struct recipe){.name = "Signer"}, &plant);
-	assert_int_equal(issuer_new(&plant.chain, device_key(KEY_EC_P256), &issuer, &err), -EKEYREJECTED);
+	assert_int_equal(issuer_new(&plant.chain, device_key(KEY_EC_P256), &issuer, &err),
+			 -EKEYREJECTED);
 	assert_null(issuer);
 }
 
@@ -414,15 +448,20 @@ static int prove(const struct plant *plant, struct error *err)
 {
 	struct device_ca_order order = order_of("gw-01.plant-7.ca");
 
-	return issuer_prove(plant->issuer, &plant->chain, &order, device_key(KEY_EC_P256), NOW, err);
+	return issuer_prove(plant->issuer, &plant->chain, &order, device_key(KEY_EC_P256), NOW,
+			    err);
 }
 
 static void test_proved(void **state)
 {
 	(void)state;
 	for (int s = 0; s < SIGNERS; s++) {
-		X509 *root = fixture_certificate(&(struct recipe){.name = "Root", .key = signer_kinds[(s + 1) % SIGNERS]});
-		X509 *const with[] = {fixture_certificate(&(struct recipe){.name = "Low", .key = signer_kinds[s], .issuer = root}), root, NULL};
+		X509 *root = fixture_certificate(
+			&(struct recipe){.name = "Root", .key = signer_kinds[(s + 1) % SIGNERS]});
+		X509 *const with[] = {fixture_certificate(&(struct recipe){.name = "Low",
+									   .key = signer_kinds[s],
+									   .issuer = root}),
+				      root, NULL};
 		X509 *const without[] = {with[0], NULL}, *const alone[] = {root, NULL};
 		X509 *const *const chains[] = {with, without, alone};
 
@@ -440,7 +479,8 @@ static void test_proved(void **state)
 /* What `openssl req -x509` makes by default has no keyUsage. */
 static void test_proved_under_lax_root(void **state)
 {
-	static const char *const sets[][4] = {{CA_BASIC, "subjectKeyIdentifier=hash", "authorityKeyIdentifier=keyid:always", NULL},
+	static const char *const sets[][4] = {{CA_BASIC, "subjectKeyIdentifier=hash",
+					       "authorityKeyIdentifier=keyid:always", NULL},
 					      {"basicConstraints=CA:TRUE", CA_USAGE, NULL}};
 
 	(void)state;
@@ -481,7 +521,8 @@ static void test_not_proved_when_too_late(void **state)
 
 	(void)state;
 	plant_root(&(struct recipe){.name = "Signer"}, &plant);
-	assert_int_equal(issuer_prove(plant.issuer, &plant.chain, &order, device_key(KEY_EC_P256), NOW + 400 * DAY, &err),
+	assert_int_equal(issuer_prove(plant.issuer, &plant.chain, &order, device_key(KEY_EC_P256),
+				      NOW + 400 * DAY, &err),
 			 -EKEYREJECTED);
 }
 
@@ -516,7 +557,8 @@ static void test_info(void **state)
 	digest_sha256(buffer_span(&der), fingerprint);
 	colon_hex((struct span){fingerprint, sizeof(fingerprint)}, colons, sizeof(colons));
 	assert_string_equal(info.sha256_fingerprint, colons);
-	assert_int_equal(x509_info((struct span){der.data, der.size - 1}, &info, &err), -EKEYREJECTED);
+	assert_int_equal(x509_info((struct span){der.data, der.size - 1}, &info, &err),
+			 -EKEYREJECTED);
 }
 
 static void test_info_of_others(void **state)
@@ -535,7 +577,8 @@ static void test_info_of_others(void **state)
 		struct certificate_info info = {0};
 		struct error err = {0};
 
-		der = fixture_der(fixture_certificate(&(struct recipe){.name = "tab\tname", .key = rows[i].key, .extensions = bare}));
+		der = fixture_der(fixture_certificate(&(struct recipe){
+			.name = "tab\tname", .key = rows[i].key, .extensions = bare}));
 		assert_int_equal(x509_info(buffer_span(&der), &info, &err), 0);
 		assert_string_equal(info.public_key_algorithm, rows[i].algorithm);
 		assert_string_equal(info.signature_algorithm, rows[i].signature);

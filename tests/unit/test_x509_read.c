@@ -27,7 +27,8 @@ static X509 *low(void)
 	static X509 *cert;
 
 	if (cert == NULL)
-		cert = fixture_certificate(&(struct recipe){.name = "Low", .key = "RSA-2048/low", .issuer = root()});
+		cert = fixture_certificate(
+			&(struct recipe){.name = "Low", .key = "RSA-2048/low", .issuer = root()});
 	return cert;
 }
 
@@ -107,8 +108,9 @@ static struct buffer traditional(EVP_PKEY *pkey, const char *cipher, const char 
 	BIO *bio = BIO_new(BIO_s_mem());
 	const EVP_CIPHER *found = cipher != NULL ? EVP_get_cipherbyname(cipher) : NULL;
 
-	assert_true(PEM_write_bio_PrivateKey_traditional(bio, pkey, found, (const uint8_t *)password,
-							 password != NULL ? (int)strlen(password) : 0, NULL, NULL));
+	assert_true(PEM_write_bio_PrivateKey_traditional(
+		bio, pkey, found, (const uint8_t *)password,
+		password != NULL ? (int)strlen(password) : 0, NULL, NULL));
 	return from_bio(bio);
 }
 
@@ -116,7 +118,8 @@ static struct buffer encrypted(EVP_PKEY *pkey, const char *password)
 {
 	BIO *bio = BIO_new(BIO_s_mem());
 
-	assert_true(PEM_write_bio_PKCS8PrivateKey(bio, pkey, EVP_aes_256_cbc(), password, (int)strlen(password), NULL, NULL));
+	assert_true(PEM_write_bio_PKCS8PrivateKey(bio, pkey, EVP_aes_256_cbc(), password,
+						  (int)strlen(password), NULL, NULL));
 	return from_bio(bio);
 }
 
@@ -124,8 +127,8 @@ static struct buffer encrypted_with(EVP_PKEY *pkey, int nid, int iterations, con
 {
 	BIO *bio = BIO_new(BIO_s_mem());
 	PKCS8_PRIV_KEY_INFO *info = EVP_PKEY2PKCS8(pkey);
-	X509_SIG *sig = PKCS8_encrypt_ex(nid, NULL, password, (int)strlen(password), NULL, 0, iterations, info,
-					 fixture_legacy(), NULL);
+	X509_SIG *sig = PKCS8_encrypt_ex(nid, NULL, password, (int)strlen(password), NULL, 0,
+					 iterations, info, fixture_legacy(), NULL);
 
 	assert_non_null(sig);
 	assert_true(PEM_write_bio_PKCS8(bio, sig));
@@ -141,8 +144,8 @@ static struct buffer pkcs12(const char *password, int key_nid, int cert_nid, int
 	PKCS12 *p12;
 
 	sk_X509_push(others, root());
-	p12 = PKCS12_create_ex(password, "signing ca", rsa(), low(), others, key_nid, cert_nid, 0, mac_iterations, 0,
-			       fixture_legacy(), NULL);
+	p12 = PKCS12_create_ex(password, "signing ca", rsa(), low(), others, key_nid, cert_nid, 0,
+			       mac_iterations, 0, fixture_legacy(), NULL);
 	assert_non_null(p12);
 	assert_true(i2d_PKCS12_bio(bio, p12));
 	PKCS12_free(p12);
@@ -242,7 +245,8 @@ static struct buffer trusted(void)
 	return from_bio(bio);
 }
 
-/* An EC key whose public part belongs to another: the point is the last 65 bytes of the template. */
+/* An EC key whose public part belongs to another: the point is the last 65 bytes of the template.
+ */
 static struct buffer inconsistent_key(void)
 {
 	struct buffer a = fixture_key_der(key()), b = fixture_key_der(fixture_key("P-256/b"));
@@ -255,7 +259,8 @@ static struct buffer inconsistent_key(void)
 
 /* ---- judging ---- */
 
-static int read_upload(const struct buffer *upload, const char *password, struct bag *ret, struct error *err)
+static int read_upload(const struct buffer *upload, const char *password, struct bag *ret,
+		       struct error *err)
 {
 	struct span given = {(const uint8_t *)password, password != NULL ? strlen(password) : 0};
 
@@ -326,7 +331,8 @@ static void test_pem_certificates(void **state)
 static void test_pem_text(void **state)
 {
 	(void)state;
-	taken(join(text("subject=CN = Root\nBag Attributes\n"), fixture_pem(root())), NULL, 1, NULL);
+	taken(join(text("subject=CN = Root\nBag Attributes\n"), fixture_pem(root())), NULL, 1,
+	      NULL);
 	taken(join(fixture_pem(root()), text("\n\nthe end\n")), NULL, 1, NULL);
 	taken(join(text("\xef\xbb\xbf"), fixture_pem(root())), NULL, 1, NULL);
 	taken(replace(fixture_pem(root()), "\n", "\r\n"), NULL, 1, NULL);
@@ -336,7 +342,8 @@ static void test_pem_text(void **state)
 
 static void test_pem_keys(void **state)
 {
-	static const char *const kinds[] = {"P-256/a", "P-384/a", "P-521/a", "RSA-2048/a", "ED25519/a", "ED448/a"};
+	static const char *const kinds[] = {"P-256/a",    "P-384/a",   "P-521/a",
+					    "RSA-2048/a", "ED25519/a", "ED448/a"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
@@ -348,10 +355,13 @@ static void test_pem_keys(void **state)
 
 static void test_pem_everything(void **state)
 {
-	struct buffer parameters = block("EC PARAMETERS", text("\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07"));
+	struct buffer parameters =
+		block("EC PARAMETERS", text("\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07"));
 
 	(void)state;
-	taken(join(join(parameters, traditional(key(), NULL, NULL)), join(fixture_pem(low()), fixture_pem(root()))), NULL, 2, key());
+	taken(join(join(parameters, traditional(key(), NULL, NULL)),
+		   join(fixture_pem(low()), fixture_pem(root()))),
+	      NULL, 2, key());
 	taken(join(fixture_pem(root()), encrypted(key(), "secret")), "secret", 1, key());
 }
 
@@ -375,7 +385,8 @@ static void test_pem_encrypted_keys(void **state)
 	taken(fixture_key_pem(key()), "not needed", 0, key());
 }
 
-/* A long row of wrong passwords: about one in 256 has the padding right and must still be called wrong. */
+/* A long row of wrong passwords: about one in 256 has the padding right and must still be called
+ * wrong. */
 static void test_pem_wrong_passwords(void **state)
 {
 	char password[32];
@@ -391,14 +402,18 @@ static void test_pem_old_encryption(void **state)
 {
 	(void)state;
 	taken(encrypted_with(key(), NID_pbeWithMD5AndDES_CBC, 2048, "secret"), "secret", 0, key());
-	taken(encrypted_with(key(), NID_pbe_WithSHA1And40BitRC2_CBC, 2048, "secret"), "secret", 0, key());
-	taken(encrypted_with(key(), NID_pbe_WithSHA1And3_Key_TripleDES_CBC, 2048, "secret"), "secret", 0, key());
-	refused(encrypted_with(key(), NID_pbeWithMD5AndDES_CBC, 2048, "secret"), "wrong", "wrong key password");
+	taken(encrypted_with(key(), NID_pbe_WithSHA1And40BitRC2_CBC, 2048, "secret"), "secret", 0,
+	      key());
+	taken(encrypted_with(key(), NID_pbe_WithSHA1And3_Key_TripleDES_CBC, 2048, "secret"),
+	      "secret", 0, key());
+	refused(encrypted_with(key(), NID_pbeWithMD5AndDES_CBC, 2048, "secret"), "wrong",
+		"wrong key password");
 }
 
 static void test_too_many_iterations(void **state)
 {
-	struct buffer upload = encrypted_with(key(), NID_pbeWithMD5AndDES_CBC, 0x00112233, "secret");
+	struct buffer upload =
+		encrypted_with(key(), NID_pbeWithMD5AndDES_CBC, 0x00112233, "secret");
 	struct buffer der = {0};
 	char *name, *header;
 	uint8_t *data, *at;
@@ -429,20 +444,32 @@ static void test_pem_corrupt(void **state)
 	buffer_clear(&pem);
 	for (size_t missing = 2; missing < size - 28; missing += 7)
 		refused(cut(fixture_pem(root()), missing), NULL, "corrupt PEM");
-	refused(replace(fixture_pem(root()), "-----END CERTIFICATE-----\n", ""), NULL, "corrupt PEM");
-	refused(replace(fixture_pem(root()), "-----END CERTIFICATE-----", "-----END CERT-----"), NULL, "corrupt PEM");
-	refused(replace(fixture_pem(root()), "BEGIN CERTIFICATE-----", "BEGIN CERTIFICATE---"), NULL, "it must end in five dashes");
-	refused(replace(fixture_pem(root()), "-----BEGIN CERTIFICATE-----\n", ""), NULL, "a BEGIN line is missing");
-	refused(replace(fixture_pem(root()), "-----BEGIN CERTIFICATE-----\nM", "-----BEGIN CERTIFICATE-----\n!"), NULL, "corrupt PEM");
-	refused(replace(fixture_pem(root()), "-----", "  -----"), NULL, "must start in the first column");
-	refused(join(fixture_pem(root()), replace(fixture_pem(low()), "BEGIN CERTIFICATE-----", "BEGIN CERTIFICATE----")), NULL,
-		"it must end in five dashes");
+	refused(replace(fixture_pem(root()), "-----END CERTIFICATE-----\n", ""), NULL,
+		"corrupt PEM");
+	refused(replace(fixture_pem(root()), "-----END CERTIFICATE-----", "-----END CERT-----"),
+		NULL, "corrupt PEM");
+	refused(replace(fixture_pem(root()), "BEGIN CERTIFICATE-----", "BEGIN CERTIFICATE---"),
+		NULL, "it must end in five dashes");
+	refused(replace(fixture_pem(root()), "-----BEGIN CERTIFICATE-----\n", ""), NULL,
+		"a BEGIN line is missing");
+	refused(replace(fixture_pem(root()), "-----BEGIN CERTIFICATE-----\nM",
+			"-----BEGIN CERTIFICATE-----\n!"),
+		NULL, "corrupt PEM");
+	refused(replace(fixture_pem(root()), "-----", "  -----"), NULL,
+		"must start in the first column");
+	refused(join(fixture_pem(root()), replace(fixture_pem(low()), "BEGIN CERTIFICATE-----",
+						  "BEGIN CERTIFICATE----")),
+		NULL, "it must end in five dashes");
 	refused(join(fixture_pem(root()), cut(fixture_pem(low()), 40)), NULL, "corrupt PEM");
-	refused(join(fixture_pem(root()), text("-----END CERTIFICATE-----\n")), NULL, "an END line has no BEGIN line");
-	refused(replace(traditional(key(), "AES-128-CBC", "x"), "DEK-Info: AES-128-CBC", "DEK-Info: ROT13"), "x",
-		"algorithm that this OpenSSL does not have");
-	refused(replace(traditional(key(), "AES-128-CBC", "x"), "DEK-Info", "DEC-Info"), "x", "corrupt PEM");
-	refused(replace(traditional(key(), "AES-128-CBC", "x"), "Proc-Type: 4", "Proc-Type: 5"), "x", "corrupt PEM");
+	refused(join(fixture_pem(root()), text("-----END CERTIFICATE-----\n")), NULL,
+		"an END line has no BEGIN line");
+	refused(replace(traditional(key(), "AES-128-CBC", "x"), "DEK-Info: AES-128-CBC",
+			"DEK-Info: ROT13"),
+		"x", "algorithm that this OpenSSL does not have");
+	refused(replace(traditional(key(), "AES-128-CBC", "x"), "DEK-Info", "DEC-Info"), "x",
+		"corrupt PEM");
+	refused(replace(traditional(key(), "AES-128-CBC", "x"), "Proc-Type: 4", "Proc-Type: 5"),
+		"x", "corrupt PEM");
 }
 
 static void test_pem_bad_contents(void **state)
@@ -450,21 +477,27 @@ static void test_pem_bad_contents(void **state)
 	(void)state;
 	refused(block("CERTIFICATE", text("0junk")), NULL, "not valid DER");
 	refused(block("CERTIFICATE", cut(fixture_der(root()), 5)), NULL, "not valid DER");
-	refused(block("CERTIFICATE", join(fixture_der(root()), text("x"))), NULL, "1 trailing bytes follow a certificate");
+	refused(block("CERTIFICATE", join(fixture_der(root()), text("x"))), NULL,
+		"1 trailing bytes follow a certificate");
 	refused(block("CERTIFICATE", fixture_key_der(key())), NULL, "not valid DER");
 	refused(block("PRIVATE KEY", fixture_der(root())), NULL, "private key is not valid DER");
-	refused(block("PRIVATE KEY", join(fixture_key_der(key()), text("xx"))), NULL, "trailing bytes follow the private key");
-	refused(block("EC PRIVATE KEY", cut(i2d_key(key()), 4)), NULL, "private key is not valid DER");
+	refused(block("PRIVATE KEY", join(fixture_key_der(key()), text("xx"))), NULL,
+		"trailing bytes follow the private key");
+	refused(block("EC PRIVATE KEY", cut(i2d_key(key()), 4)), NULL,
+		"private key is not valid DER");
 	refused(block("RSA PRIVATE KEY", i2d_key(key())), NULL, "private key is not valid DER");
-	refused(block("ENCRYPTED PRIVATE KEY", fixture_key_der(key())), "x", "encrypted private key is not valid DER");
+	refused(block("ENCRYPTED PRIVATE KEY", fixture_key_der(key())), "x",
+		"encrypted private key is not valid DER");
 	refused(block("PRIVATE KEY", inconsistent_key()), NULL, "its parts do not belong together");
-	refused(join(fixture_key_pem(key()), fixture_key_pem(rsa())), NULL, "more than one private key");
+	refused(join(fixture_key_pem(key()), fixture_key_pem(rsa())), NULL,
+		"more than one private key");
 }
 
 static void test_pem_unsuitable_keys(void **state)
 {
 	(void)state;
-	refused(fixture_key_pem(fixture_key("X25519")), NULL, "X25519, which certfs can't sign with");
+	refused(fixture_key_pem(fixture_key("X25519")), NULL,
+		"X25519, which certfs can't sign with");
 	refused(fixture_key_pem(fixture_key("secp256k1")), NULL, "EC on secp256k1");
 	refused(fixture_key_pem(fixture_key("DSA")), NULL, "DSA of 1024 bits");
 	refused(traditional(fixture_key("DSA"), NULL, NULL), NULL, "is a DSA key");
@@ -494,10 +527,12 @@ static void test_pem_other_blocks(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		refused(block(rows[i].name, text("anything")), NULL, rows[i].sentence);
-		refused(join(fixture_pem(root()), block(rows[i].name, text("anything"))), NULL, rows[i].sentence);
+		refused(join(fixture_pem(root()), block(rows[i].name, text("anything"))), NULL,
+			rows[i].sentence);
 	}
 	refused(trusted(), NULL, "OpenSSL's own trust settings");
-	refused(block("EC PARAMETERS", text("\x06\x01\x2a")), NULL, "no certificate and no private key");
+	refused(block("EC PARAMETERS", text("\x06\x01\x2a")), NULL,
+		"no certificate and no private key");
 }
 
 /* ---- DER ---- */
@@ -519,7 +554,8 @@ static void test_der_encrypted(void **state)
 	struct buffer der, copy = {0};
 
 	(void)state;
-	assert_true(i2d_PKCS8PrivateKey_bio(bio, key(), EVP_aes_128_cbc(), "secret", 6, NULL, NULL));
+	assert_true(
+		i2d_PKCS8PrivateKey_bio(bio, key(), EVP_aes_128_cbc(), "secret", 6, NULL, NULL));
 	der = from_bio(bio);
 	buffer_add_span(&copy, buffer_span(&der));
 	locked(der);
@@ -568,7 +604,9 @@ static void test_no_kind_at_all(void **state)
 	refused(text("hello\n"), NULL, "no certificate in the text");
 	refused(text("MIIBkTCCATegAwIBAgIUXyz\n"), NULL, "no certificate in the text");
 	refused(text("<html>not found</html>"), NULL, "no certificate in the text");
-	refused(text("\x7f" "ELF\x02\x01\x01"), NULL, "not valid DER");
+	refused(text("\x7f"
+		     "ELF\x02\x01\x01"),
+		NULL, "not valid DER");
 	refused(text("\xff\xfe-"), NULL, "UTF-16");
 	assert_int_equal(buffer_resize(&zeros, 4096), 0);
 	refused(zeros, NULL, "not valid DER");
@@ -585,7 +623,8 @@ static void test_too_many_certificates(void **state)
 	(void)state;
 	for (int i = 0; i < 101; i++) {
 		snprintf(name, sizeof(name), "many %d", i);
-		all = join(all, fixture_pem(fixture_certificate(&(struct recipe){.name = name, .key = "P-256/many"})));
+		all = join(all, fixture_pem(fixture_certificate(
+					&(struct recipe){.name = name, .key = "P-256/many"})));
 	}
 	refused(all, NULL, "more than 100 certificates");
 }
@@ -623,7 +662,8 @@ static void test_pkcs12_without_mac(void **state)
 
 static void test_pkcs12_legacy(void **state)
 {
-	const int triple_des = NID_pbe_WithSHA1And3_Key_TripleDES_CBC, rc2 = NID_pbe_WithSHA1And40BitRC2_CBC;
+	const int triple_des = NID_pbe_WithSHA1And3_Key_TripleDES_CBC,
+		  rc2 = NID_pbe_WithSHA1And40BitRC2_CBC;
 
 	(void)state;
 	taken(pkcs12("secret", triple_des, rc2, 2048), "secret", 2, rsa());
@@ -648,11 +688,13 @@ static void test_pkcs12_refused(void **state)
 	refused(damaged, "secret", "wrong PKCS#12 password");
 }
 
-/* Any single byte changed, anything cut off: never a crash, never a leak, nothing returned by a failure. */
+/* Any single byte changed, anything cut off: never a crash, never a leak, nothing returned by a
+ * failure. */
 static void test_damage(void **state)
 {
-	struct buffer uploads[] = {fixture_der(root()), fixture_key_der(key()), pkcs12(NULL, -1, -1, -1),
-				   encrypted(key(), "x"), fixture_pem(root())};
+	struct buffer uploads[] = {fixture_der(root()), fixture_key_der(key()),
+				   pkcs12(NULL, -1, -1, -1), encrypted(key(), "x"),
+				   fixture_pem(root())};
 
 	(void)state;
 	for (size_t u = 0; u < sizeof(uploads) / sizeof(uploads[0]); u++) {

@@ -36,7 +36,8 @@ static EVP_PKEY *make_dsa(void)
 	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "DSA", NULL);
 	EVP_PKEY *params = NULL, *key = NULL;
 	unsigned int bits = 1024;
-	OSSL_PARAM settings[] = {OSSL_PARAM_construct_uint("pbits", &bits), OSSL_PARAM_construct_end()};
+	OSSL_PARAM settings[] = {OSSL_PARAM_construct_uint("pbits", &bits),
+				 OSSL_PARAM_construct_end()};
 
 	assert_true(EVP_PKEY_paramgen_init(ctx) > 0);
 	assert_true(EVP_PKEY_CTX_set_params(ctx, settings) > 0);
@@ -62,7 +63,8 @@ static EVP_PKEY *make_key(const char *kind)
 		key = EVP_RSA_gen((unsigned int)atoi(family + 4));
 	else if (strcmp(family, "DSA") == 0)
 		key = make_dsa();
-	else if (strcmp(family, "ED25519") == 0 || strcmp(family, "ED448") == 0 || strcmp(family, "X25519") == 0)
+	else if (strcmp(family, "ED25519") == 0 || strcmp(family, "ED448") == 0 ||
+		 strcmp(family, "X25519") == 0)
 		key = EVP_PKEY_Q_keygen(NULL, NULL, family);
 	else
 		key = EVP_EC_gen(family);
@@ -87,7 +89,8 @@ static X509_NAME *make_name(const char *cn)
 
 	assert_non_null(name);
 	if (cn[0] != '\0')
-		assert_true(X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8, (const uint8_t *)cn, -1, -1, 0));
+		assert_true(X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8,
+						       (const uint8_t *)cn, -1, -1, 0));
 	return name;
 }
 
@@ -100,15 +103,18 @@ static void set_names(X509 *cert, const struct recipe *recipe)
 	if (written != NULL)
 		X509_set_issuer_name(cert, written);
 	else
-		X509_set_issuer_name(cert, recipe->issuer != NULL ? X509_get_subject_name(recipe->issuer) : name);
+		X509_set_issuer_name(cert, recipe->issuer != NULL
+						   ? X509_get_subject_name(recipe->issuer)
+						   : name);
 	X509_NAME_free(name);
 	X509_NAME_free(written);
 }
 
 static void add_extensions(X509 *cert, const struct recipe *recipe)
 {
-	static const char *const of_a_ca[] = {"basicConstraints=critical,CA:TRUE", "keyUsage=critical,keyCertSign,cRLSign",
-					      "subjectKeyIdentifier=hash", "authorityKeyIdentifier=keyid", NULL};
+	static const char *const of_a_ca[] = {
+		"basicConstraints=critical,CA:TRUE", "keyUsage=critical,keyCertSign,cRLSign",
+		"subjectKeyIdentifier=hash", "authorityKeyIdentifier=keyid", NULL};
 	const char *const *all = recipe->extensions != NULL ? recipe->extensions : of_a_ca;
 
 	for (; *all != NULL; all++) {
@@ -120,7 +126,8 @@ static void add_extensions(X509 *cert, const struct recipe *recipe)
 		memcpy(name, *all, (size_t)(value - *all - 1));
 		name[value - *all - 1] = '\0';
 		X509V3_set_ctx_nodb(&ctx);
-		X509V3_set_ctx(&ctx, recipe->issuer != NULL ? recipe->issuer : cert, cert, NULL, NULL, 0);
+		X509V3_set_ctx(&ctx, recipe->issuer != NULL ? recipe->issuer : cert, cert, NULL,
+			       NULL, 0);
 		extension = X509V3_EXT_nconf(NULL, &ctx, name, value);
 		assert_non_null(extension);
 		assert_true(X509_add_ext(cert, extension, -1));
@@ -132,7 +139,8 @@ X509 *fixture_certificate(const struct recipe *recipe)
 {
 	char kind[64];
 	EVP_PKEY *key, *signer;
-	const EVP_MD *digest = EVP_get_digestbyname(recipe->digest != NULL ? recipe->digest : "SHA256");
+	const EVP_MD *digest =
+		EVP_get_digestbyname(recipe->digest != NULL ? recipe->digest : "SHA256");
 	X509 *cert = X509_new();
 
 	assert_non_null(cert);
@@ -141,11 +149,15 @@ X509 *fixture_certificate(const struct recipe *recipe)
 	signer = recipe->issuer != NULL ? fixture_key_of(recipe->issuer) : key;
 	if (recipe->signed_by != NULL)
 		signer = fixture_key(recipe->signed_by);
-	X509_set_version(cert, recipe->version == 0 ? 2 : recipe->version == -1 ? 0 : recipe->version);
+	X509_set_version(cert, recipe->version == 0    ? 2
+			       : recipe->version == -1 ? 0
+						       : recipe->version);
 	ASN1_INTEGER_set(X509_get_serialNumber(cert), (long)certificate_count + 1000);
 	set_names(cert, recipe);
-	ASN1_TIME_set(X509_getm_notBefore(cert), NOW + DAY * (recipe->from_days != 0 ? recipe->from_days : -1));
-	ASN1_TIME_set(X509_getm_notAfter(cert), NOW + (time_t)DAY * (recipe->till_days != 0 ? recipe->till_days : 3650));
+	ASN1_TIME_set(X509_getm_notBefore(cert),
+		      NOW + DAY * (recipe->from_days != 0 ? recipe->from_days : -1));
+	ASN1_TIME_set(X509_getm_notAfter(cert),
+		      NOW + (time_t)DAY * (recipe->till_days != 0 ? recipe->till_days : 3650));
 	assert_true(X509_set_pubkey(cert, key));
 	add_extensions(cert, recipe);
 	if (EVP_PKEY_is_a(signer, "ED25519") || EVP_PKEY_is_a(signer, "ED448"))
