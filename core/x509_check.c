@@ -43,22 +43,19 @@ static int check_top(const struct path *path, struct error *err)
 	subject_text(path->certs[path->count - 1], name);
 	subject_text(path->wrong_issuer, issuer);
 	if (path->wrong_issuer == path->certs[path->count - 1])
-		return x509_reject(
-			err,
-			"the chain does not verify: the self-signature of certificate %s is wrong, "
-			"export it again from the CA that made it",
-			name);
+		return x509_reject(err,
+				   "the chain does not verify: the self-signature of certificate "
+				   "%s is wrong, export it again from the CA that made it",
+				   name);
 	if (path->wrong_reason == X509_V_ERR_CERT_SIGNATURE_FAILURE)
-		return x509_reject(
-			err,
-			"the chain does not verify: certificate %s was not signed by the key of "
-			"certificate %s, "
-			"although that has the name of its issuer; upload the issuer that did",
-			name, issuer);
+		return x509_reject(err,
+				   "the chain does not verify: certificate %s was not signed by "
+				   "the key of certificate %s, although that has the name of its "
+				   "issuer; upload the issuer that did",
+				   name, issuer);
 	return x509_reject(err,
 			   "the chain does not verify: the authorityKeyIdentifier of certificate "
-			   "%s does not match "
-			   "certificate %s; upload the issuer that it means",
+			   "%s does not match certificate %s; upload the issuer that it means",
 			   name, issuer);
 }
 
@@ -105,13 +102,11 @@ static int check_path_length(const struct path *path, int *ret, struct error *er
 	if (blame == 0)
 		return x509_reject(err,
 				   "pathlen:0 of certificate %s forbids issuing device CAs: issue "
-				   "it again with pathlen:1 or more, "
-				   "or without",
+				   "it again with pathlen:1 or more, or without",
 				   name);
 	return x509_reject(err,
 			   "the pathLenConstraint of certificate %s (pathlen:%ld) forbids another "
-			   "CA below the signing CA %s: "
-			   "issue it again with pathlen:%d or more",
+			   "CA below the signing CA %s: issue it again with pathlen:%d or more",
 			   blamed, X509_get_pathlen(path->certs[blame]), name,
 			   (int)(X509_get_pathlen(path->certs[blame]) + 1 - effective));
 }

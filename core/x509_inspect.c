@@ -25,8 +25,7 @@ static int inspect_version(const struct subject *it, struct error *err)
 		return 0;
 	return x509_reject(err,
 			   "certificate %s is of version %ld, not 3: issue it again as a version 3 "
-			   "certificate "
-			   "with basicConstraints CA:TRUE",
+			   "certificate with basicConstraints CA:TRUE",
 			   it->name, X509_get_version(it->cert) + 1);
 }
 
@@ -73,11 +72,11 @@ static int inspect_extension(const struct subject *it, int index, struct error *
 				   "issue it again with one",
 				   it->name, text);
 	if (X509_EXTENSION_get_critical(extension) && !X509_supported_extension(extension))
-		return x509_reject(err,
-				   "certificate %s has an unknown critical extension, %s, that "
-				   "every verifier must refuse: "
-				   "issue it again without it or not critical",
-				   it->name, text);
+		return x509_reject(
+			err,
+			"certificate %s has an unknown critical extension, %s, that every verifier "
+			"must refuse: issue it again without it or not critical",
+			it->name, text);
 	return 0;
 }
 
@@ -104,8 +103,7 @@ static int inspect_basic_constraints(const struct subject *it, struct error *err
 		return 0;
 	return x509_reject(err,
 			   "certificate %s is not a CA, basicConstraints CA:TRUE is missing%s: "
-			   "issue it again as a CA, "
-			   "or upload the signing CA instead",
+			   "issue it again as a CA, or upload the signing CA instead",
 			   it->name, present ? " (it says CA:FALSE)" : "");
 }
 
@@ -116,8 +114,7 @@ static int inspect_key_usage(const struct subject *it, struct error *err)
 		return 0;
 	return x509_reject(err,
 			   "the keyUsage of certificate %s lacks keyCertSign, so it may not sign "
-			   "certificates: "
-			   "issue it again with keyCertSign and cRLSign",
+			   "certificates: issue it again with keyCertSign and cRLSign",
 			   it->name);
 }
 
@@ -125,11 +122,11 @@ static int inspect_extended_key_usage(const struct subject *it, struct error *er
 {
 	if (X509_get_extended_key_usage(it->cert) & (XKU_SSL_SERVER | XKU_ANYEKU))
 		return 0;
-	return x509_reject(err,
-			   "the extendedKeyUsage of certificate %s excludes serverAuth, which "
-			   "every certificate of an "
-			   "IoT Edge gateway needs: issue it again without extendedKeyUsage",
-			   it->name);
+	return x509_reject(
+		err,
+		"the extendedKeyUsage of certificate %s excludes serverAuth, which every "
+		"certificate of an IoT Edge gateway needs: issue it again without extendedKeyUsage",
+		it->name);
 }
 
 /* What OpenSSL finds wrong beyond the form: a path length on what is no CA, a keyUsage without any
@@ -167,17 +164,16 @@ static int inspect_key(const struct subject *it, struct error *err)
 	char whose[SUBJECT_TEXT + 32], text[96];
 
 	if (pkey == NULL)
-		return x509_reject(
-			err,
-			"the public key of certificate %s is malformed or of an unknown algorithm: "
-			"issue it again with an RSA, EC or Ed25519 key",
-			it->name);
+		return x509_reject(err,
+				   "the public key of certificate %s is malformed or of an unknown "
+				   "algorithm: issue it again with an RSA, EC or Ed25519 key",
+				   it->name);
 	key_text(pkey, text, sizeof(text));
 	if (EVP_PKEY_get_security_bits(pkey) < BITS_MIN)
 		return x509_reject(
 			err,
-			"the key of certificate %s is weaker than %d bits of security (%s): "
-			"issue it again with EC P-256 or RSA of 2048 bits at least",
+			"the key of certificate %s is weaker than %d bits of security (%s): issue "
+			"it again with EC P-256 or RSA of 2048 bits at least",
 			it->name, BITS_MIN, text);
 	(void)snprintf(whose, sizeof(whose), "the key of certificate %s", it->name);
 	return it->is_signer ? key_check_kind(pkey, whose, err) : 0;
@@ -191,8 +187,7 @@ static int inspect_signature(const struct subject *it, struct error *err)
 	if (!X509_get_signature_info(it->cert, NULL, NULL, &bits, NULL))
 		return x509_reject(err,
 				   "certificate %s is signed with an algorithm that certfs does "
-				   "not know (%.40s): "
-				   "issue it again with SHA-256",
+				   "not know (%.40s): issue it again with SHA-256",
 				   it->name, algorithm);
 	if (bits >= BITS_MIN)
 		return 0;
@@ -281,8 +276,7 @@ bool certificate_warn(X509 *cert, bool is_signer, bool is_self_signed, char *ret
 	if (fault != NULL) {
 		(void)snprintf(ret, room,
 			       "certificate %s breaks RFC 5280: %s; Python 3.13 and other strict "
-			       "verifiers refuse "
-			       "what is issued under it",
+			       "verifiers refuse what is issued under it",
 			       name, fault);
 		return true;
 	}

@@ -186,10 +186,10 @@ int read_encrypted_pkcs8(struct span der, const struct span *password, struct ba
 	}
 	info = decrypt(encrypted, password);
 	if (info == NULL && x509_error_is_unsupported())
-		return x509_reject(err,
-				   "the private key is encrypted with an algorithm that this "
-				   "OpenSSL does not have: "
-				   "encrypt it again with openssl pkcs8 -topk8 -v2 aes-256-cbc");
+		return x509_reject(
+			err,
+			"the private key is encrypted with an algorithm that this OpenSSL does not "
+			"have: encrypt it again with openssl pkcs8 -topk8 -v2 aes-256-cbc");
 	if (info == NULL)
 		return x509_reject(err, "%s", WRONG_KEY_PASSWORD);
 	return read_pkcs8_info(info, bag, err);

@@ -165,8 +165,7 @@ int path_of_key(const struct pool *pool, const uint8_t spki[FINGERPRINT_SIZE], u
 	subject_text(pool->certs[0], name);
 	return x509_reject(err,
 			   "the private key matches none of the certificates (%s%s): upload the "
-			   "key that belongs to the "
-			   "certificate of the signing CA",
+			   "key that belongs to the certificate of the signing CA",
 			   name, pool->count > 1 ? " and others" : "");
 }
 
@@ -190,11 +189,11 @@ int path_of_last(const struct pool *pool, unixtime now, struct path *ret, struct
 		if (found != NULL) {
 			subject_text(found, name);
 			subject_text(pool->certs[i], other);
-			return x509_reject(err,
-					   "either of %s and %s could be the signing CA, since "
-					   "neither signed the other: "
-					   "upload one, with its own chain only",
-					   name, other);
+			return x509_reject(
+				err,
+				"either of %s and %s could be the signing CA, since neither signed "
+				"the other: upload one, with its own chain only",
+				name, other);
 		}
 		found = pool->certs[i];
 	}

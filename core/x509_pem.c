@@ -109,10 +109,10 @@ static int decrypt_block(struct block *block, const struct span *password, struc
 	    PEM_do_header(&cipher, block->data, &block->size, give_password, (void *)password))
 		return 0;
 	if (!known || x509_error_is_unsupported())
-		return x509_reject(err,
-				   "the private key is encrypted with an algorithm that this "
-				   "OpenSSL does not have: "
-				   "encrypt it again with openssl pkcs8 -topk8 -v2 aes-256-cbc");
+		return x509_reject(
+			err,
+			"the private key is encrypted with an algorithm that this OpenSSL does not "
+			"have: encrypt it again with openssl pkcs8 -topk8 -v2 aes-256-cbc");
 	return x509_reject(err, "%s", WRONG_KEY_PASSWORD);
 }
 
@@ -238,8 +238,7 @@ int read_pem(struct span upload, const struct span *password, struct bag *bag, s
 	if (r < 0)
 		return r;
 	if (bag->cert_count == 0 && bag->key == NULL && !bag->needs_password)
-		return x509_reject(err,
-				   "there is no certificate and no private key in the PEM file: "
-				   "write that of the signing CA");
+		return x509_reject(err, "there is no certificate and no private key in the PEM "
+					"file: write that of the signing CA");
 	return 0;
 }

@@ -53,9 +53,8 @@ static int fail_to_open(struct opening *opening, struct error *err)
 	opening->unsupported = x509_error_is_unsupported();
 	opening->closed = !opening->unsupported;
 	if (opening->unsupported)
-		return x509_reject(
-			err, "the PKCS#12 file uses an algorithm that this OpenSSL does not have: "
-			     "export it again with AES-256 and a SHA-256 MAC");
+		return x509_reject(err, "the PKCS#12 file uses an algorithm that this OpenSSL does "
+					"not have: export it again with AES-256 and a SHA-256 MAC");
 	return x509_reject(err,
 			   "wrong PKCS#12 password: write the password of the file to `password`");
 }

@@ -32,8 +32,8 @@ int bag_add_certificate(struct bag *bag, struct span der, struct error *err)
 			return 0;
 	if (bag->cert_count == BAG_CERTIFICATES)
 		return x509_reject(err,
-				   "the upload has more than %d certificates: "
-				   "upload the signing CA and its own chain only",
+				   "the upload has more than %d certificates: upload the signing "
+				   "CA and its own chain only",
 				   BAG_CERTIFICATES);
 	grown = realloc(bag->certs, (bag->cert_count + 1) * sizeof(*grown));
 	if (grown == NULL)
@@ -147,8 +147,8 @@ static int read_der(struct span upload, const struct span *password, struct bag 
 			"the upload is not valid DER: it was cut off or damaged, copy it again");
 	if (rest.size > 0)
 		return x509_reject(err,
-				   "%zu trailing bytes follow the DER object: remove them, "
-				   "or use PEM for an upload of several parts",
+				   "%zu trailing bytes follow the DER object: remove them, or use "
+				   "PEM for an upload of several parts",
 				   rest.size);
 	for (size_t i = 0; i < sizeof(der_kinds) / sizeof(der_kinds[0]); i++) {
 		const struct der_kind *kind = &der_kinds[i];
@@ -213,9 +213,8 @@ static int read_by_content(struct span upload, const struct span *password, stru
 		return x509_reject(err,
 				   "corrupt PEM, a BEGIN line is missing: copy the whole file");
 	if (is_text(upload))
-		return x509_reject(
-			err, "there is no certificate in the text: "
-			     "PEM has a line \"-----BEGIN CERTIFICATE-----\" before the base64");
+		return x509_reject(err, "there is no certificate in the text: PEM has a line "
+					"\"-----BEGIN CERTIFICATE-----\" before the base64");
 	return x509_reject(
 		err,
 		"the upload is not valid DER, nor PEM or PKCS#12: export the certificate again");

@@ -24,11 +24,30 @@ static void count_answer(struct shared *shared, const struct iovec *first)
 		atomic_fetch_add_explicit(&shared->answered, 1, memory_order_relaxed);
 }
 
+/* A flag of FUSE_INIT that libfuse 3.14 does not know (Linux 6.6): files that are read past the kernel's pages, as all are whose content
+ * changes, can be mapped nevertheless. A kernel that doesn't know it ignores it. */
+static void allow_mmap(struct iovec *parts, int count)
+{
+	static const uint64_t direct_io_allow_mmap = 1ULL << 36;
+	struct fuse_init_out *init = count == 2 ? parts[1].iov_base : NULL;
+
+	if (!init || parts[1].iov_len < sizeof(*init))
+		return;
+	init->flags |= FUSE_INIT_EXT;
+	init->flags2 |= (uint32_t)(direct_io_allow_mmap >> 32);
+}
+
 static ssize_t write_reply(int fd, struct iovec *parts, int count, void *userdata)
 {
 	struct fs *fs = userdata;
-	ssize_t n = writev(fd, parts, count);
-	int saved = errno;
+	ssize_t n;
+	int saved;
+
+	if (!fs->init_answered)
+		allow_mmap(parts, count); /* the first answer is that to FUSE_INIT */
+	fs->init_answered = true;
+	n = writev(fd, parts, count);
+	saved = errno;
 
 	if (count > 0)
 		count_answer(fs->shared, &parts[0]);

@@ -15,6 +15,7 @@ struct fs {
 	const struct config *config;
 	bool read_only;
 	bool initialised;             /* the kernel's FUSE_INIT was answered (session.c) */
+	bool init_answered;           /* the reply to FUSE_INIT has been written; set in the supervisor */
 	char mountpoint[4096];        /* absolute */
 
 	/* A worker's own, between fs_start and fs_stop. */

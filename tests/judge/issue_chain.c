@@ -108,7 +108,7 @@ static struct keypair *to_keypair(EVP_PKEY *key)
 	PKCS8_PRIV_KEY_INFO *info = EVP_PKEY2PKCS8(key);
 	unsigned char *der = NULL;
 	int size = i2d_PKCS8_PRIV_KEY_INFO(info, &der);
-	struct keypair *pair;
+	struct keypair *pair = NULL;
 	struct error err;
 
 	if (size <= 0 || keypair_from_pkcs8((struct span){der, (size_t)size}, &pair, &err) < 0)
