@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "event.h"
 #include "name.h"
 
 void activation_clear(struct activation *activation)
@@ -188,6 +189,22 @@ static int put_signing_ca(const struct chain *chain, struct store *store, const 
 	return r == 0 ? project_set_signing_ca(store, project->id, row.id, err) : r;
 }
 
+static int activation_event(const struct chain *chain, struct store *store, const struct project_row *project,
+			    struct error *err)
+{
+	const struct event event = {
+		.severity = *chain->warning ? "WARN" : "NOTICE",
+		.type = "signing_ca.activated",
+		.project = project->id,
+		.project_name = project->name,
+	};
+	char end[32];
+
+	clock_format(chain->not_after, end);
+	return event_add(store, &event, err, "signing CA active, its chain ends at %s%s%s", end,
+			 *chain->warning ? "; " : "", chain->warning);
+}
+
 int activation_apply(struct activation *activation, struct job *job, struct store *store, struct error *err)
 {
 	const struct chain *chain = &activation->candidate->chain;
@@ -200,5 +217,7 @@ int activation_apply(struct activation *activation, struct job *job, struct stor
 	if (r == 0)
 		r = put_key(activation, store, clock_now(), &key, err);
 	job->touched_project = activation->project;
-	return r == 0 ? put_signing_ca(chain, store, &project, key, job, err) : r;
+	if (r == 0)
+		r = put_signing_ca(chain, store, &project, key, job, err);
+	return r == 0 ? activation_event(chain, store, &project, err) : r;
 }

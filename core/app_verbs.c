@@ -2,9 +2,26 @@
 #include <string.h>
 
 #include "clock.h"
+#include "event.h"
 #include "manage.h"
 #include "name.h"
 #include "verb.h"
+
+static int app_event(struct store *store, const struct project_row *project, const struct app_row *row, const char *type,
+		     const char *what, struct error *err)
+{
+	const struct event event = {
+		.severity = "NOTICE",
+		.type = type,
+		.project = project->id,
+		.project_name = project->name,
+		.app = row->id,
+		.app_name = row->name,
+		.generation = row->last_number,
+	};
+
+	return event_add(store, &event, err, "%s", what);
+}
 
 struct app_verb {
 	struct verb verb;
@@ -31,7 +48,9 @@ static int app_create_apply(struct job *job, struct store *store, struct error *
 		return error_set(err, EEXIST, "project %s has an app instance %s already", project.name, v->row.name);
 	job->result = v->row.id;
 	job->touched_project = project.id;
-	return r < 0 ? r : project_add_apps(store, project.id, 1, v->row.owner.created_at, err);
+	if (r == 0)
+		r = project_add_apps(store, project.id, 1, v->row.owner.created_at, err);
+	return r == 0 ? app_event(store, &project, &v->row, "app.created", "app instance made", err) : r;
 }
 
 void core_app_create(struct core *core, const struct caller *caller, rowid project, const char *name, mode_t mode,
@@ -59,10 +78,13 @@ void core_app_create(struct core *core, const struct caller *caller, rowid proje
 static int app_remove_apply(struct job *job, struct store *store, struct error *err)
 {
 	struct app_verb *v = (struct app_verb *)job;
+	struct project_row project;
 	struct app_row row;
 	unixtime now = clock_now();
 	int r = app_by_id(store, v->row.id, &row, err);
 
+	if (r == 0)
+		r = project_by_id(store, row.project, &project, err);
 	if (r < 0)
 		return r;
 	job->touched_app = row.id;
@@ -70,7 +92,10 @@ static int app_remove_apply(struct job *job, struct store *store, struct error *
 	r = generation_retire(store, row.id, now, "cessationOfOperation", err);
 	if (r == 0)
 		r = app_delete(store, row.id, err);
-	return r == 0 ? project_add_apps(store, row.project, -1, now, err) : r;
+	if (r == 0)
+		r = project_add_apps(store, row.project, -1, now, err);
+	return r == 0 ? app_event(store, &project, &row, "app.removed", "app instance removed, its certificate revoked", err) :
+			r;
 }
 
 void core_app_remove(struct core *core, const struct caller *caller, rowid id, core_done done, void *context)

@@ -131,7 +131,7 @@ static void command_name(pid_t pid, char ret[17])
 	fclose(file);
 }
 
-void core_audit(struct core *core, const struct caller *caller, const char *action, const char *object,
+void core_audit(struct core *core, const struct caller *caller, const char *action, const char *object, rowid app,
 		int64_t generation, core_done done, void *context)
 {
 	struct audit_verb *v = verb_new(sizeof(*v), core, NULL, done, context);
@@ -143,6 +143,7 @@ void core_audit(struct core *core, const struct caller *caller, const char *acti
 		.uid = caller->uid,
 		.gid = caller->gid,
 		.pid = caller->pid,
+		.app = app,
 		.generation = generation,
 	};
 	command_name(caller->pid, v->row.command);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "event.h"
 #include "name.h"
 
 enum { ATTEMPTS_MAX = 100 };
@@ -64,6 +65,25 @@ static int count_renewal(const struct issue_order *order, struct store *store, u
 	return trigger_put(store, "app", order->app, "renew", &trigger, err);
 }
 
+static int issue_event(const struct issuing *issuing, struct store *store, struct error *err)
+{
+	const struct view *view = issuing->view;
+	const struct event event = {
+		.severity = "NOTICE",
+		.type = view->generation.id ? "device_ca.renewed" : "device_ca.issued",
+		.project = view->project->row.id,
+		.project_name = view->project->row.name,
+		.app = view->app->row.id,
+		.app_name = view->app->row.name,
+		.generation = issuing->row.number,
+		.time = issuing->row.issued_at,
+	};
+	char end[32];
+
+	clock_format(issuing->row.not_after, end);
+	return event_add(store, &event, err, "certificate issued, valid until %s", end);
+}
+
 static int issuing_apply(struct job *job, struct store *store, struct error *err)
 {
 	struct issuing *issuing = job_issuing(job);
@@ -81,6 +101,8 @@ static int issuing_apply(struct job *job, struct store *store, struct error *err
 		r = app_set_generation(store, issuing->app, issuing->row.id, issuing->row.number, err);
 	if (r == 0)
 		r = signing_ca_issued(store, issuing->row.signing_ca, issuing->row.not_after, err);
+	if (r == 0)
+		r = issue_event(issuing, store, err);
 	if (r == 0 && issuing->order->cause == ISSUE_FOR_RENEW)
 		r = count_renewal(issuing->order, store, issuing->row.issued_at, err);
 	job->touched_app = issuing->app;
@@ -110,6 +132,7 @@ static void fill_order(const struct issuing *issuing, const struct issuer *issue
 	name_common_name(project->policy.subject, issuing->view->app->row.name, project->row.name,
 			 order->common_name);
 	order->path_length = project->policy.path_length;
+	order->pem_size_only = true; /* what stat has promised is the size of the PEM */
 	issuer_validity(issuer, clock_now(), project->policy.validity_days, &order->not_before, &order->not_after);
 }
 

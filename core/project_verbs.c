@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "event.h"
 #include "manage.h"
 #include "name.h"
 #include "rejected.h"
@@ -30,6 +31,19 @@ struct owner owner_new(const struct caller *caller, mode_t mode)
 	};
 }
 
+static int project_event(struct store *store, const struct project_row *row, const char *type, const char *what,
+			 struct error *err)
+{
+	const struct event event = {
+		.severity = "NOTICE",
+		.type = type,
+		.project = row->id,
+		.project_name = row->name,
+	};
+
+	return event_add(store, &event, err, "%s", what);
+}
+
 struct project_verb {
 	struct verb verb;
 	struct project_row row;
@@ -54,7 +68,7 @@ static int project_create_apply(struct job *job, struct store *store, struct err
 	if (r == -EEXIST)
 		return error_set(err, EEXIST, "there is a project %s already", v->row.name);
 	job->result = v->row.id;
-	return r;
+	return r < 0 ? r : project_event(store, &v->row, "project.created", "project made", err);
 }
 
 void core_project_create(struct core *core, const struct caller *caller, const char *name, mode_t mode,
@@ -91,7 +105,8 @@ static int project_remove_apply(struct job *job, struct store *store, struct err
 		return error_set(err, ENOTEMPTY, "project %s has %lld app instances: remove them first", row.name,
 				 (long long)row.apps);
 	job->touched_project = row.id;
-	return project_delete(store, row.id, err);
+	r = project_event(store, &row, "project.removed", "project removed", err);
+	return r == 0 ? project_delete(store, row.id, err) : r;
 }
 
 void core_project_remove(struct core *core, const struct caller *caller, rowid id, core_done done, void *context)
@@ -136,9 +151,13 @@ void core_project_own(struct core *core, const struct caller *caller, rowid id, 
 static int project_policy_apply(struct job *job, struct store *store, struct error *err)
 {
 	struct project_verb *v = (struct project_verb *)job;
+	struct project_row row;
+	int r = project_by_id(store, v->row.id, &row, err);
 
 	job->touched_project = v->row.id;
-	return project_set_policy(store, v->row.id, buffer_span(&v->policy), err);
+	if (r == 0)
+		r = project_set_policy(store, row.id, buffer_span(&v->policy), err);
+	return r == 0 ? project_event(store, &row, "policy.changed", "policy changed", err) : r;
 }
 
 static void project_policy_clear(struct verb *verb)

@@ -10,6 +10,7 @@ struct store {
 	sqlite3 *db;
 	char *path;
 	enum store_mode mode;
+	int64_t events; /* added by this connection */
 	bool broken; /* a failure after which this connection can't be trusted: store_ready opens it again */
 	struct {
 		const char *sql;
@@ -197,6 +198,16 @@ void store_read_end(struct store *store)
 	struct error ignored;
 
 	(void)statement_run(store, &ignored, "COMMIT", "");
+}
+
+void store_count_event(struct store *store)
+{
+	store->events++;
+}
+
+int64_t store_events_added(const struct store *store)
+{
+	return store->events;
 }
 
 /* Statements. */

@@ -180,5 +180,37 @@ int request_put(struct store *store, uint64_t connection, uint64_t request, int6
 int request_prune(struct store *store, uint64_t connection, unixtime before, struct error *err);
 
 int audit_insert(struct store *store, struct audit_row *row, struct error *err); /* [w] sets row->id */
+int audit_each(struct store *store, int64_t after, int (*each)(void *context, const struct audit_row *row), void *context,
+	       struct error *err);
+
+/* Who has read private keys of an app instance: one call for each uid and command, with the newest generation that it has. */
+struct reader_row {
+	uid_t uid;
+	char command[17];
+	int64_t generation;
+	unixtime last;
+	int64_t reads;
+};
+int reader_each(struct store *store, rowid app, int (*each)(void *context, const struct reader_row *row), void *context,
+		struct error *err);
+
+/* ---- events (store_event.c) ---- */
+
+/* Which events: those of an app instance, of a project and all below it, or (both 0) all. */
+struct event_scope {
+	rowid project;
+	rowid app;
+};
+
+/* [w] Adds one, and forgets the oldest beyond keep. line: what follows the id in its JSON object. */
+int event_insert(struct store *store, rowid project, rowid app, const char *line, int64_t keep, struct error *err);
+int event_each(struct store *store, struct event_scope scope, int64_t after,
+	       int (*each)(void *context, int64_t id, struct span line), void *context, struct error *err);
+/* How many bytes all lines of the scope have, as EVENT_FORMAT writes them. */
+int event_bytes(struct store *store, struct event_scope scope, size_t *ret, struct error *err);
+#define EVENT_FORMAT "{\"id\":%lld,%.*s\n"
+
+/* How many events this connection has added: tells the writer whether there is something new. */
+int64_t store_events_added(const struct store *store);
 
 #endif

@@ -22,6 +22,7 @@ int statement_run(struct store *store, struct error *err, const char *sql, const
 /* Steps to the one row that must be there; ENOENT "no such WHAT" otherwise. */
 int statement_one(struct store *store, sqlite3_stmt *stmt, const char *what, struct error *err);
 
+void store_count_event(struct store *store);
 rowid store_last_id(struct store *store);
 int store_fail(struct store *store, int rc, struct error *err); /* SQLite's code as errno and sentence */
 int store_exec(struct store *store, const char *sql, struct error *err);

@@ -80,15 +80,83 @@ int request_prune(struct store *store, uint64_t connection, unixtime before, str
 			     (int64_t)connection, before);
 }
 
+/* The audit is bounded, too. */
+static int audit_trim(struct store *store, rowid newest, struct error *err)
+{
+	enum { AUDIT_KEPT = 100000, TRIM_EVERY = 256 };
+
+	if (newest % TRIM_EVERY != 0)
+		return 0;
+	return statement_run(store, err, "DELETE FROM audit WHERE id<=?", "i", newest - AUDIT_KEPT);
+}
+
 int audit_insert(struct store *store, struct audit_row *row, struct error *err)
 {
 	int r = statement_run(store, err,
-			      "INSERT INTO audit(time, uid, gid, pid, command, action, object, generation)"
-			      " VALUES(?, ?, ?, ?, ?, ?, ?, ?)",
-			      "iiiittti", row->time, (int64_t)row->uid, (int64_t)row->gid, (int64_t)row->pid,
-			      row->command, row->action, row->object, row->generation);
+			      "INSERT INTO audit(time, uid, gid, pid, command, action, object, app, generation)"
+			      " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)",
+			      "iiiitttii", row->time, (int64_t)row->uid, (int64_t)row->gid, (int64_t)row->pid,
+			      row->command, row->action, row->object, row->app, row->generation);
 
-	if (r == 0)
-		row->id = store_last_id(store);
+	if (r < 0)
+		return r;
+	row->id = store_last_id(store);
+	return audit_trim(store, row->id, err);
+}
+
+int audit_each(struct store *store, int64_t after, int (*each)(void *context, const struct audit_row *row), void *context,
+	       struct error *err)
+{
+	_cleanup_statement_ sqlite3_stmt *stmt =
+		statement(store, err,
+			  "SELECT id, time, uid, gid, pid, command, action, object, app, generation FROM audit WHERE id>?"
+			  " ORDER BY id",
+			  "i", after);
+	struct audit_row row;
+	int r;
+
+	if (!stmt)
+		return -err->code;
+	while ((r = statement_step(store, stmt, err)) == 1) {
+		row.id = sqlite3_column_int64(stmt, 0);
+		row.time = sqlite3_column_int64(stmt, 1);
+		row.uid = (uid_t)sqlite3_column_int64(stmt, 2);
+		row.gid = (gid_t)sqlite3_column_int64(stmt, 3);
+		row.pid = (pid_t)sqlite3_column_int64(stmt, 4);
+		column_text(stmt, 5, row.command, sizeof(row.command));
+		column_text(stmt, 6, row.action, sizeof(row.action));
+		column_text(stmt, 7, row.object, sizeof(row.object));
+		row.app = sqlite3_column_int64(stmt, 8);
+		row.generation = sqlite3_column_int64(stmt, 9);
+		r = each(context, &row);
+		if (r < 0)
+			return r;
+	}
+	return r;
+}
+
+int reader_each(struct store *store, rowid app, int (*each)(void *context, const struct reader_row *row), void *context,
+		struct error *err)
+{
+	_cleanup_statement_ sqlite3_stmt *stmt =
+		statement(store, err,
+			  "SELECT uid, command, max(generation), max(time), count(*) FROM audit WHERE app=? AND action='read'"
+			  " GROUP BY uid, command ORDER BY max(generation) DESC, uid, command",
+			  "i", app);
+	struct reader_row row;
+	int r;
+
+	if (!stmt)
+		return -err->code;
+	while ((r = statement_step(store, stmt, err)) == 1) {
+		row.uid = (uid_t)sqlite3_column_int64(stmt, 0);
+		column_text(stmt, 1, row.command, sizeof(row.command));
+		row.generation = sqlite3_column_int64(stmt, 2);
+		row.last = sqlite3_column_int64(stmt, 3);
+		row.reads = sqlite3_column_int64(stmt, 4);
+		r = each(context, &row);
+		if (r < 0)
+			return r;
+	}
 	return r;
 }

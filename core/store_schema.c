@@ -64,7 +64,16 @@ static const char schema_1[] =
 	"CREATE TABLE audit("
 	"  id INTEGER PRIMARY KEY AUTOINCREMENT, time INTEGER NOT NULL, uid INTEGER NOT NULL, gid INTEGER NOT NULL,"
 	"  pid INTEGER NOT NULL, command TEXT NOT NULL, action TEXT NOT NULL, object TEXT NOT NULL,"
-	"  generation INTEGER NOT NULL) STRICT;";
+	"  app INTEGER NOT NULL,"
+	"  generation INTEGER NOT NULL) STRICT;"
+	"CREATE INDEX audit_app ON audit(app, id);"
+
+	/* line: the JSON object behind its id (event.h). project, app: 0 where the event is not of one. */
+	"CREATE TABLE event("
+	"  id INTEGER PRIMARY KEY AUTOINCREMENT, project INTEGER NOT NULL, app INTEGER NOT NULL,"
+	"  line TEXT NOT NULL) STRICT;"
+	"CREATE INDEX event_project ON event(project, id);"
+	"CREATE INDEX event_app ON event(app, id) WHERE app<>0;";
 
 static const char *const steps[] = {schema_1};
 enum { SCHEMA_VERSION = sizeof(steps) / sizeof(steps[0]) };

@@ -6,6 +6,7 @@
 #include "certfs/log.h"
 #include "certfs/view.h"
 #include "clock.h"
+#include "event.h"
 #include "issue.h"
 #include "utf8.h"
 #include "verb.h"
@@ -202,6 +203,25 @@ static void purge_committed(struct verb *verb)
 	purge_start(verb->core, ((struct purge *)verb)->app);
 }
 
+static int purge_event(struct store *store, const struct app_row *app, const char *reason, struct error *err)
+{
+	struct project_row project;
+	int r = project_by_id(store, app->project, &project, err);
+	const struct event event = {
+		.severity = "NOTICE",
+		.type = "device_ca.purged",
+		.project = app->project,
+		.project_name = project.name,
+		.app = app->id,
+		.app_name = app->name,
+		.generation = app->last_number,
+	};
+
+	if (r < 0)
+		return r;
+	return event_add(store, &event, err, "purge: the certificate is stale%s%s", *reason ? ": " : "", reason);
+}
+
 static int purge_apply(struct job *job, struct store *store, struct error *err)
 {
 	struct purge *purge = (struct purge *)job;
@@ -220,7 +240,9 @@ static int purge_apply(struct job *job, struct store *store, struct error *err)
 	job->touched_app = app.id;
 	job->announce = true;
 	r = trigger_put(store, "app", app.id, "purge", &trigger, err);
-	return r == 0 ? app_set_stale(store, app.id, app.last_number, err) : r;
+	if (r == 0)
+		r = app_set_stale(store, app.id, app.last_number, err);
+	return r == 0 ? purge_event(store, &app, purge->reason, err) : r;
 }
 
 /* While nothing can be issued a purge would only take the certificate away: it is refused, and nothing changes. */

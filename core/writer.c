@@ -12,6 +12,7 @@ struct writer {
 	struct store *store; /* only the thread's */
 	uint64_t connection;
 	bool read_only;
+	int64_t events; /* told of */
 	struct writer_hooks hooks;
 	pthread_t thread;
 	pthread_mutex_t lock;
@@ -103,6 +104,9 @@ static void batch_answer(struct writer *writer, struct job *batch, int r, const 
 	for (struct job *job = batch; r == 0 && job; job = job->next)
 		if (job->r >= 0 && !job->replayed)
 			writer->hooks.touched(writer->hooks.context, job);
+	if (r == 0 && store_events_added(writer->store) != writer->events)
+		writer->hooks.events(writer->hooks.context);
+	writer->events = store_events_added(writer->store);
 	while (batch) {
 		struct job *job = batch;
 		struct error error = r < 0 ? *err : job->error;

@@ -35,6 +35,8 @@ struct job {
 /* What the writer does with what a committed job touched. */
 struct writer_hooks {
 	void (*touched)(void *context, const struct job *job);
+	/* A transaction with new events has been committed. */
+	void (*events)(void *context);
 	void *context;
 };
 

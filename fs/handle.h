@@ -22,6 +22,8 @@ struct handle {
 
 	pthread_mutex_t lock;  /* protects what follows: threads and processes may share a descriptor */
 	struct buffer content; /* the snapshot, or what was written so far */
+	int64_t cursor;        /* a log: of the last entry in content */
+	off_t read_to;         /* a log: the end of the last read, for poll */
 	bool truncated;        /* opened with O_TRUNC, created, or cut to nothing */
 	bool written;          /* bytes have arrived */
 	bool unjudged;         /* since the last flush */

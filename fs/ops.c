@@ -6,6 +6,7 @@
 #include "fs/absent.h"
 #include "fs/handle.h"
 #include "fs/invalidate.h"
+#include "fs/pollers.h"
 #include "fs/temporary.h"
 
 /* FUSE's `unique` of the request that this receiving thread is handling. */
@@ -39,6 +40,11 @@ static void app_changed(void *context, rowid app)
 	invalidate_app(((struct fs *)context)->invalidate, app);
 }
 
+static void events_added(void *context)
+{
+	pollers_wake(context);
+}
+
 static int fs_make(struct fs *fs, struct error *err)
 {
 	fs->handles = handles_new();
@@ -56,6 +62,7 @@ int fs_start(struct fs *fs, struct error *err)
 		.owner = fs->shared->owner,
 		.connection = fs->shared->connection,
 		.app_changed = app_changed,
+		.events_added = events_added,
 		.context = fs,
 	};
 	int r = fs_make(fs, err);
@@ -118,6 +125,7 @@ const struct fuse_lowlevel_ops fs_ops = {
 	.write = op_write,
 	.flush = op_flush,
 	.release = op_release,
+	.poll = op_poll,
 	.readdir = op_readdir,
 	.statfs = op_statfs,
 	.setxattr = op_setxattr,

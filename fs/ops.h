@@ -33,6 +33,7 @@ void op_removexattr(fuse_req_t req, fuse_ino_t id, const char *name);
 /* ops_read.c */
 void op_open(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi);
 void op_read(fuse_req_t req, fuse_ino_t id, size_t size, off_t offset, struct fuse_file_info *fi);
+void op_poll(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi, struct fuse_pollhandle *ph);
 void op_release(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi);
 
 /* ops_write.c */

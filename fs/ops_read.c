@@ -1,12 +1,14 @@
 /* Opening and reading. One open file sees one generation, whole (SPEC 2). */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "fs/handle.h"
 #include "fs/node.h"
 #include "fs/ops.h"
+#include "fs/pollers.h"
 #include "fs/reopen.h"
 #include "fs/reply.h"
 #include "fs/temporary.h"
@@ -40,6 +42,13 @@ static void opening_answer(struct opening *opening, int r)
 }
 
 /* A snapshot in memory, for what is not rendered again at each read. */
+static int handle_fill(struct handle *handle, const struct view *view, struct error *err)
+{
+	if (handle->row->log)
+		return handle->row->log(view, &handle->cursor, &handle->content, err);
+	return handle->row->render(view, &handle->content, err);
+}
+
 static int open_snapshot(struct opening *opening, const struct view *view, struct error *err)
 {
 	struct fs *fs = fs_of(opening->req);
@@ -51,7 +60,7 @@ static int open_snapshot(struct opening *opening, const struct view *view, struc
 	handle = handle_add(fs->handles, opening->fi.fh, opening->row, opening->object, secret);
 	if (!handle)
 		return error_set(err, ENOMEM, "out of memory");
-	r = opening->row->render(view, &handle->content, err);
+	r = handle_fill(handle, view, err);
 	if (r < 0)
 		handle_drop(fs->handles, opening->fi.fh);
 	return r;
@@ -90,7 +99,8 @@ static void open_secret(struct opening *opening, const struct view *view)
 	}
 	snprintf(object, sizeof(object), "projects/%s/apps/%s/%s", view_project_row(view)->name,
 		 view_app_row(view)->name, opening->row->name);
-	core_audit(fs_of(opening->req)->core, &opening->caller, "read", object, generation->number, audited, opening);
+	core_audit(fs_of(opening->req)->core, &opening->caller, "read", object, generation->app, generation->number,
+		   audited, opening);
 }
 
 /* The generation is there. Pages that the kernel has of this node are right, and closing tells us nothing. */
@@ -231,8 +241,9 @@ static void read_temporary(fuse_req_t req, fuse_ino_t id, size_t size, off_t off
 static void read_view(fuse_req_t req, const struct tree_row *row, const struct view *view, size_t size, off_t offset)
 {
 	_cleanup_buffer_ struct buffer content = {.secret = row->flags & TREE_SECRET};
+	int64_t cursor = 0;
 	struct error err;
-	int r = row->render(view, &content, &err);
+	int r = row->log ? row->log(view, &cursor, &content, &err) : row->render(view, &content, &err);
 
 	if (r < 0)
 		reply_node_error(req, r);
@@ -269,6 +280,37 @@ static void read_again(fuse_req_t req, const struct tree_row *row, fuse_ino_t id
 		read_view(req, row, view, size, offset);
 }
 
+/* A log that is read to its end goes on with what came since. */
+static int handle_grow(struct fs *fs, struct handle *handle, off_t end)
+{
+	_cleanup_view_ struct view *view = NULL;
+	struct error err;
+	int r = 0;
+
+	if (!handle->row->log)
+		return 0;
+	if (end > (off_t)handle->content.size) {
+		r = node_view(fs, handle->row, handle->id, &view, &err);
+		if (r == 0)
+			r = handle_fill(handle, view, &err);
+	}
+	handle->read_to = end < (off_t)handle->content.size ? end : (off_t)handle->content.size;
+	return r;
+}
+
+static void read_handle(fuse_req_t req, struct handle *handle, size_t size, off_t offset)
+{
+	int r;
+
+	pthread_mutex_lock(&handle->lock);
+	r = handle_grow(fs_of(req), handle, offset + (off_t)size);
+	if (r < 0)
+		reply_node_error(req, r);
+	else
+		reply_slice(req, buffer_span(&handle->content), offset, size);
+	pthread_mutex_unlock(&handle->lock);
+}
+
 void op_read(fuse_req_t req, fuse_ino_t id, size_t size, off_t offset, struct fuse_file_info *fi)
 {
 	const struct tree_row *row = tree_row(ino_decode(id).kind);
@@ -283,13 +325,10 @@ void op_read(fuse_req_t req, fuse_ino_t id, size_t size, off_t offset, struct fu
 		return;
 	}
 	handle = handle_find(fs_of(req)->handles, fi->fh);
-	if (!handle) {
+	if (handle)
+		read_handle(req, handle, size, offset);
+	else
 		read_again(req, row, id, size, offset);
-		return;
-	}
-	pthread_mutex_lock(&handle->lock);
-	reply_slice(req, buffer_span(&handle->content), offset, size);
-	pthread_mutex_unlock(&handle->lock);
 }
 
 void op_release(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
@@ -299,4 +338,37 @@ void op_release(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
 	if (ino_decode(id).kind != KIND_TEMPORARY && !(fi->fh & FH_GENERATION))
 		write_release(fs_of(req), &caller, fi->fh);
 	reply_status(req, 0);
+}
+
+/* ---- poll: a log is readable when it has more than was read ---- */
+
+static bool has_more(struct fs *fs, struct handle *handle)
+{
+	_cleanup_view_ struct view *view = NULL;
+	struct error err;
+	bool more;
+
+	pthread_mutex_lock(&handle->lock);
+	if (node_view(fs, handle->row, handle->id, &view, &err) == 0)
+		(void)handle_fill(handle, view, &err);
+	more = handle->read_to < (off_t)handle->content.size;
+	pthread_mutex_unlock(&handle->lock);
+	return more;
+}
+
+void op_poll(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi, struct fuse_pollhandle *ph)
+{
+	const struct tree_row *row = tree_row(ino_decode(id).kind);
+	struct handle *handle = handle_find(fs_of(req)->handles, fi->fh);
+	unsigned events = POLLIN | POLLRDNORM | POLLOUT | POLLWRNORM;
+
+	if (row && row->log) {
+		/* Registered first: what comes between the look and the answer wakes, too. */
+		if (ph)
+			pollers_add(fs_of(req), ph);
+		events = !handle || has_more(fs_of(req), handle) ? POLLIN | POLLRDNORM : 0;
+	} else if (ph) {
+		fuse_pollhandle_destroy(ph);
+	}
+	fuse_reply_poll(req, events);
 }

@@ -11,7 +11,7 @@
 
 #include "certfs/rows.h"
 
-enum { SHARED_DIRTY_SLOTS = 1 << 14 };
+enum { SHARED_DIRTY_SLOTS = 1 << 14, SHARED_POLLERS = 256 };
 
 struct shared {
 	struct owner owner;             /* of the top of the tree: whoever mounted, and when; constant */
@@ -24,6 +24,8 @@ struct shared {
 	/* Handles whose bytes have arrived but are not judged yet; 0 is free. A new worker that meets a handle which it doesn't
 	 * know answers EIO if it is here (the bytes died with the old worker) and goes on if not. */
 	_Atomic uint64_t dirty[SHARED_DIRTY_SLOTS];
+	/* Who waits in poll(2), by the kernel's number; 0 is free (pollers.h). */
+	_Atomic uint64_t poller[SHARED_POLLERS];
 };
 
 /* NULL if out of memory; the connection id is random. */

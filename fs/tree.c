@@ -87,6 +87,8 @@ static const struct tree_row rows[] = {
 	{KIND_README, KIND_ROOT, "README", SCOPE_FLEET, 0444, 0, .render = render_readme},
 	{KIND_FLEET_STATUS, KIND_ROOT, "status", SCOPE_FLEET, 0444, 0, .render = render_fleet_status},
 	{KIND_FLEET_STATUS_JSON, KIND_ROOT, "status.json", SCOPE_FLEET, 0444, 0, .render = render_fleet_status_json},
+	{KIND_FLEET_EVENTS, KIND_ROOT, "events", SCOPE_FLEET, 0440, 0, .log = log_events, .size = size_events},
+	{KIND_AUDIT, KIND_ROOT, "audit", SCOPE_FLEET, 0400, 0, .log = log_audit, .size = size_audit},
 	{KIND_PROJECTS, KIND_ROOT, "projects", SCOPE_FLEET, 0755, TREE_DIRECTORY, .listing = &projects},
 
 	{KIND_PROJECT, KIND_PROJECTS, NULL, SCOPE_PROJECT, 0755, TREE_DIRECTORY | TREE_OWNED, .own = core_project_own},
@@ -95,6 +97,7 @@ static const struct tree_row rows[] = {
 	{KIND_PROJECT_STATUS, KIND_PROJECT, "status", SCOPE_PROJECT, 0444, 0, .render = render_project_status},
 	{KIND_PROJECT_STATUS_JSON, KIND_PROJECT, "status.json", SCOPE_PROJECT, 0444, 0,
 	 .render = render_project_status_json},
+	{KIND_PROJECT_EVENTS, KIND_PROJECT, "events", SCOPE_PROJECT, 0440, 0, .log = log_events, .size = size_events},
 	{KIND_SIGNING_CA, KIND_PROJECT, "signing_ca", SCOPE_PROJECT, 0755, TREE_DIRECTORY},
 	{KIND_APPS, KIND_PROJECT, "apps", SCOPE_PROJECT, 0755, TREE_DIRECTORY, .listing = &apps},
 
@@ -126,6 +129,8 @@ static const struct tree_row rows[] = {
 	{KIND_APP_STATUS_JSON, KIND_APP, "status.json", SCOPE_APP, 0444, 0, .render = render_app_status_json},
 	{KIND_APP_INFO, KIND_APP, "info", SCOPE_APP, 0444, 0, .render = render_app_info},
 	{KIND_APP_INFO_JSON, KIND_APP, "info.json", SCOPE_APP, 0444, 0, .render = render_app_info_json},
+	{KIND_APP_EVENTS, KIND_APP, "events", SCOPE_APP, 0440, 0, .log = log_events, .size = size_events},
+	{KIND_READERS, KIND_APP, "readers", SCOPE_APP, 0444, 0, .render = render_readers},
 	{KIND_RENEW, KIND_APP, "renew", SCOPE_APP, 0644, TREE_TRIGGER, .render = render_renew,
 	 .write = core_app_renew},
 	{KIND_PURGE, KIND_APP, "purge", SCOPE_APP, 0644, TREE_TRIGGER, .render = render_purge,

@@ -45,6 +45,11 @@ enum kind {
 	KIND_GENERATION_CERT = 33,
 	KIND_GENERATION_KEY = 34,
 	KIND_GENERATION_INFO = 35,
+	KIND_FLEET_EVENTS = 36,
+	KIND_PROJECT_EVENTS = 37,
+	KIND_APP_EVENTS = 38,
+	KIND_AUDIT = 39,
+	KIND_READERS = 40,
 	KIND_TEMPORARY = 126, /* no row: a dot name on its way to a writable one (temporary.h) */
 	KIND_COUNT = 127
 };
@@ -86,6 +91,7 @@ struct tree_row {
 	unsigned flags;
 	render_fn render;
 	size_fn size;     /* NULL: as many bytes as render gives */
+	log_fn log;       /* in place of render: a file that grows at its end, and wakes poll(2) */
 	write_fn write;   /* NULL: it can't be written */
 	const struct tree_listing *listing; /* of a directory; NULL: no names but the table's */
 	void (*own)(struct core *core, const struct caller *caller, rowid row, const struct owner_change *change,

@@ -12,6 +12,7 @@
 #include "certfs/log.h"
 #include "fs/channel.h"
 #include "fs/daemonize.h"
+#include "fs/pollers.h"
 #include "fs/worker.h"
 
 enum { RECEIVERS = 2, TICK_SECONDS = 2, WAKE_PAUSE_NS = 1000 * 1000 };
@@ -53,6 +54,7 @@ static bool receive_one(struct worker *worker, struct fuse_buf *buffer)
 	request = buffer->mem;
 	channel_received(worker->fs->shared, request);
 	fs_set_request(request->unique);
+	pollers_request(request);
 	fuse_session_process_buf(session, buffer);
 	return true;
 }
@@ -178,7 +180,7 @@ static int worker_open(struct fs *fs, struct error *err)
 }
 
 /* Only once core is open: a request must not be asked for before it can be served. */
-static void take_over(const struct fs *fs)
+static void take_over(struct fs *fs)
 {
 	int lost;
 
@@ -187,6 +189,7 @@ static void take_over(const struct fs *fs)
 	lost = channel_take_over(fuse_session_fd(fs->session), fs->shared);
 	if (lost > 0)
 		log_write(LOG_WARNING, "%d requests that the last worker left were answered with EIO", lost);
+	pollers_wake(fs);
 }
 
 static void report(int fd, const void *bytes, size_t size)

@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2119,SC2120
 # What every script under tests/ begins with: `. "$(dirname "$0")/../lib.sh"`.
 #
 # From tests/run (or by hand): BUILDDIR, the build to test (default: build/ of this checkout), and

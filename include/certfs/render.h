@@ -13,6 +13,15 @@ typedef int (*render_fn)(const struct view *view, struct buffer *out, struct err
 /* How many bytes reading a file will give, known without issuing: for those whose content is still to come. */
 typedef int (*size_fn)(const struct view *view, size_t *ret, struct error *err);
 
+/* A log: appends what came after *cursor (0: from the start) and moves the cursor. Entries end in a newline. */
+typedef int (*log_fn)(const struct view *view, int64_t *cursor, struct buffer *out, struct error *err);
+
+/* events of the mount, a project or an app instance, and the audit (render_log.c) */
+int log_events(const struct view *view, int64_t *cursor, struct buffer *out, struct error *err);
+int log_audit(const struct view *view, int64_t *cursor, struct buffer *out, struct error *err);
+int size_events(const struct view *view, size_t *ret, struct error *err);
+int size_audit(const struct view *view, size_t *ret, struct error *err);
+
 /* The mount (render_fleet.c) */
 int render_readme(const struct view *view, struct buffer *out, struct error *err);
 int render_fleet_status(const struct view *view, struct buffer *out, struct error *err);
@@ -49,6 +58,7 @@ int render_app_status(const struct view *view, struct buffer *out, struct error 
 int render_app_status_json(const struct view *view, struct buffer *out, struct error *err);
 int render_app_info(const struct view *view, struct buffer *out, struct error *err);
 int render_app_info_json(const struct view *view, struct buffer *out, struct error *err);
+int render_readers(const struct view *view, struct buffer *out, struct error *err);
 int render_renew(const struct view *view, struct buffer *out, struct error *err);
 int render_purge(const struct view *view, struct buffer *out, struct error *err);
 

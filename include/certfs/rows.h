@@ -91,6 +91,7 @@ struct audit_row {
 	char command[17];
 	char action[32];
 	char object[192];     /* path below the mount */
+	rowid app;            /* 0: not of an app instance */
 	int64_t generation;
 };
 

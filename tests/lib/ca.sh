@@ -27,7 +27,7 @@ make_key() {
 # clock: as if made that many seconds from now, so clock=-86390 days=1 ends in 10 seconds.
 make_ca() {
     local name=$1 key=p256 parent='' ext=$CA_EXT days=3650 clock='' md='' subject="/CN=$1" signer prefix=()
-    local "${@:2}"
+    [ $# = 1 ] || local "${@:2}"
     [ -e "$CA/$name.key" ] || make_key "$CA/$name.key" "$key"
     printf '%s\n' "$ext" >"$CA/$name.ext"
     if [ -n "$parent" ]; then

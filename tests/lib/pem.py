@@ -13,7 +13,7 @@ def blocks(data):
         match = BLOCK.match(data, at)
         if not match:
             raise ValueError(f"not whole PEM at byte {at} of {len(data)}: {data[at:at + 40]!r}")
-        found.append((match[1].decode(), base64.b64decode(match[2], validate=True)))
+        found.append((match[1].decode(), base64.b64decode(match[2].replace(b"\n", b""), validate=True)))
         at = match.end()
     if not found:
         raise ValueError("empty")

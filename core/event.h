@@ -1,0 +1,25 @@
+/* Events (SPEC 5.8): what happened, one JSON line each, kept in the transaction of what it tells of. */
+#ifndef CORE_EVENT_H
+#define CORE_EVENT_H
+
+#include "certfs/rows.h"
+#include "store.h"
+
+enum { EVENTS_KEPT = 20000 };
+
+struct event {
+	const char *severity; /* NOTICE, WARN, ERROR */
+	const char *type;     /* device_ca.issued, … */
+	rowid project;        /* 0 and "": not of a project */
+	const char *project_name;
+	rowid app;            /* 0 and "": not of an app instance */
+	const char *app_name;
+	int64_t generation;   /* 0: none */
+	unixtime time;        /* 0: now */
+};
+
+/* [w] Adds the event with the formatted message. */
+int event_add(struct store *store, const struct event *event, struct error *err, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+
+#endif

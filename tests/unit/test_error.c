@@ -1,0 +1,100 @@
+/* Error sentences: one line, never overrun. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "certfs/error.h"
+
+static void test_set(void **state)
+{
+	struct error err = {0};
+
+	(void)state;
+	assert_int_equal(error_set(&err, ENOKEY, "project %s: %d", "p", 7), -ENOKEY);
+	assert_int_equal(err.code, ENOKEY);
+	assert_string_equal(err.text, "project p: 7");
+}
+
+static void test_set_replaces(void **state)
+{
+	struct error err = {0};
+
+	(void)state;
+	error_set(&err, EIO, "a long sentence about a disk");
+	assert_int_equal(error_set(&err, EINVAL, "short"), -EINVAL);
+	assert_int_equal(err.code, EINVAL);
+	assert_string_equal(err.text, "short");
+}
+
+static void test_control_characters(void **state)
+{
+	struct error err = {0};
+
+	(void)state;
+	error_set(&err, EINVAL, "a\nb\rc\td\x1b[0m\x7f|\xc3\xa4");
+	assert_string_equal(err.text, "a?b?c?d?[0m?|\xc3\xa4");
+	error_prefix(&err, "x\ny");
+	assert_string_equal(err.text, "x?y: a?b?c?d?[0m?|\xc3\xa4");
+}
+
+static void test_truncation(void **state)
+{
+	char text[2 * sizeof(((struct error *)0)->text)];
+	struct {
+		struct error err;
+		char guard[16];
+	} guarded = {0};
+
+	(void)state;
+	memset(text, 'x', sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	memset(guarded.guard, 'g', sizeof(guarded.guard));
+	assert_int_equal(error_set(&guarded.err, EIO, "%s", text), -EIO);
+	assert_int_equal(strlen(guarded.err.text), sizeof(guarded.err.text) - 1);
+	assert_int_equal(error_prefix(&guarded.err, "%s", text), -EIO);
+	assert_int_equal(strlen(guarded.err.text), sizeof(guarded.err.text) - 1);
+	for (size_t i = 0; i < sizeof(guarded.guard); i++)
+		assert_int_equal(guarded.guard[i], 'g');
+}
+
+/* An argument may be the sentence itself. */
+static void test_argument_is_text(void **state)
+{
+	struct error err = {0};
+
+	(void)state;
+	error_set(&err, EIO, "disk");
+	assert_int_equal(error_set(&err, err.code, "<%s>", err.text), -EIO);
+	assert_string_equal(err.text, "<disk>");
+	assert_int_equal(error_prefix(&err, "%s", err.text), -EIO);
+	assert_string_equal(err.text, "<disk>: <disk>");
+}
+
+static void test_prefix_keeps_code(void **state)
+{
+	struct error err = {0};
+
+	(void)state;
+	error_set(&err, EKEYREJECTED, "not a CA");
+	assert_int_equal(error_prefix(&err, "line %d", 3), -EKEYREJECTED);
+	assert_int_equal(err.code, EKEYREJECTED);
+	assert_string_equal(err.text, "line 3: not a CA");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_set),
+		cmocka_unit_test(test_set_replaces),
+		cmocka_unit_test(test_control_characters),
+		cmocka_unit_test(test_truncation),
+		cmocka_unit_test(test_argument_is_text),
+		cmocka_unit_test(test_prefix_keeps_code),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
