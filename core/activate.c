@@ -219,5 +219,7 @@ int activation_apply(struct activation *activation, struct job *job, struct stor
 	job->touched_project = activation->project;
 	if (r == 0)
 		r = put_signing_ca(chain, store, &project, key, job, err);
+	if (r == 0)
+		r = operation_release(store, project.id, err);
 	return r == 0 ? activation_event(chain, store, &project, err) : r;
 }

@@ -124,6 +124,20 @@ bool device_ca_servable(const struct situation *s)
 	       s->now >= g->not_before;
 }
 
+/* What hangs on a compromised signing CA waits for force_update; what ends with its signing CA gains nothing. */
+int device_ca_update(const struct situation *s, struct error *err)
+{
+	const enum state state = device_ca_state(s);
+	int r;
+
+	if (state != STATE_EXPIRED && state != STATE_UPDATE_REQUIRED && !(state == STATE_EXPIRING && device_ca_gains(s)))
+		return 0;
+	if (s->app->row.revoked_at)
+		return 0;
+	r = device_ca_issuable(s, err);
+	return r == 0 ? 1 : r;
+}
+
 static bool renews_on_read(const struct situation *s)
 {
 	struct error ignored;

@@ -52,6 +52,10 @@ int device_ca_issuable(const struct situation *s, struct error *err);
 /* The newest generation may be handed out: valid now, not stale, not revoked, its signing CA not compromised. */
 bool device_ca_servable(const struct situation *s);
 
+/* What an update does (SPEC 5.4): 1: another one is due, 0: nothing to do (never issued, revoked, or still good), else why it
+ * can't be had. */
+int device_ca_update(const struct situation *s, struct error *err);
+
 enum state device_ca_state(const struct situation *s);
 
 /* The newest generation is superseded by a trigger (purge, force_update): it is never handed out again. */

@@ -17,6 +17,7 @@ struct issue;
 
 enum issue_cause {
 	ISSUE_FOR_READ,  /* only if a read would issue; joins what is under way */
+	ISSUE_FOR_UPDATE, /* if a read would, or what it serves is EXPIRING or UPDATE_REQUIRED; joins nothing */
 	ISSUE_FOR_RENEW, /* always another certificate, and the trigger `renew` counts one more */
 };
 

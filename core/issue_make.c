@@ -65,6 +65,21 @@ static int count_renewal(const struct issue_order *order, struct store *store, u
 	return trigger_put(store, "app", order->app, "renew", &trigger, err);
 }
 
+/* What force_update replaces is revoked as a purge does it (SPEC 5.7); a renewal revokes nothing. */
+static int revoke_replaced(const struct issuing *issuing, struct store *store, struct error *err)
+{
+	const struct project *project = issuing->view->project;
+	const struct generation_row *old = &issuing->view->generation;
+	const unixtime now = issuing->row.issued_at;
+
+	if (!old->id || old->epoch >= project->row.epoch)
+		return 0;
+	if (project->row.epoch_compromised)
+		return generation_revoke(store, old->id, now, "cACompromise", err);
+	return generation_revoke(store, old->id, now + (unixtime)project->policy.revoke_grace_hours * 3600, "superseded",
+				 err);
+}
+
 static int issue_event(const struct issuing *issuing, struct store *store, struct error *err)
 {
 	const struct view *view = issuing->view;
@@ -102,11 +117,13 @@ static int issuing_apply(struct job *job, struct store *store, struct error *err
 	if (r == 0)
 		r = signing_ca_issued(store, issuing->row.signing_ca, issuing->row.not_after, err);
 	if (r == 0)
+		r = revoke_replaced(issuing, store, err);
+	if (r == 0)
 		r = issue_event(issuing, store, err);
 	if (r == 0 && issuing->order->cause == ISSUE_FOR_RENEW)
 		r = count_renewal(issuing->order, store, issuing->row.issued_at, err);
 	job->touched_app = issuing->app;
-	job->announce = issuing->order->cause == ISSUE_FOR_RENEW; /* a read's own node is the one to come */
+	job->announce = issuing->order->cause != ISSUE_FOR_READ; /* a read's own node is the one to come */
 	return r;
 }
 
@@ -266,27 +283,42 @@ static void issuing_find_key(struct issuing *issuing)
 	keypool_take(issuing->core->keypool, type, &issuing->waiter);
 }
 
+static int decide_read(const struct view *view, struct error *err)
+{
+	if (view->decision.verdict != VERDICT_REFUSE)
+		return view->decision.verdict == VERDICT_ISSUE;
+	*err = view->decision.refusal;
+	return -err->code;
+}
+
+static int decide_renewal(const struct view *view, const struct situation *situation, struct error *err)
+{
+	int r;
+
+	if (view->app->row.revoked_at)
+		return error_set(err, EKEYREVOKED, "app instance %s was revoked: touch its purge to lift that",
+				 view->app->row.name);
+	r = device_ca_issuable(situation, err);
+	return r == 0 ? 1 : r;
+}
+
 /* 1: a certificate is to be made, 0: the newest one serves, else why not. */
 static int issuing_decide(struct issuing *issuing, struct error *err)
 {
-	const struct decision *decision;
 	struct situation situation;
 	int r = view_app(issuing->core, issuing->app, &issuing->view, err);
 
 	if (r < 0)
 		return r;
-	decision = &issuing->view->decision;
-	if (issuing->order->cause == ISSUE_FOR_READ) {
-		if (decision->verdict == VERDICT_REFUSE)
-			*err = decision->refusal;
-		return decision->verdict == VERDICT_REFUSE ? -err->code : decision->verdict == VERDICT_ISSUE;
-	}
-	if (issuing->view->app->row.revoked_at)
-		return error_set(err, EKEYREVOKED, "app instance %s was revoked: touch its purge to lift that",
-				 issuing->view->app->row.name);
 	situation = view_situation(issuing->view);
-	r = device_ca_issuable(&situation, err);
-	return r == 0 ? 1 : r;
+	switch (issuing->order->cause) {
+	case ISSUE_FOR_READ:
+		return decide_read(issuing->view, err);
+	case ISSUE_FOR_UPDATE:
+		return device_ca_update(&situation, err);
+	default:
+		return decide_renewal(issuing->view, &situation, err);
+	}
 }
 
 static void decide_task(struct task *task)

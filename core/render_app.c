@@ -1,5 +1,4 @@
 /* status, info and triggers of an app instance. */
-#include <inttypes.h>
 #include <stdio.h>
 
 #include "render_internal.h"
@@ -130,48 +129,4 @@ int render_app_info(const struct view *view, struct buffer *out, struct error *e
 int render_app_info_json(const struct view *view, struct buffer *out, struct error *err)
 {
 	return render_document(view, DOCUMENT_JSON, app_info, out, err);
-}
-
-/* ---- triggers ---- */
-
-static int app_trigger(const struct view *view, const char *name, const char *effect, struct buffer *out,
-		       struct error *err)
-{
-	const struct situation situation = view_situation(view);
-	struct document document;
-	struct trigger_row row;
-	struct error refusal;
-	struct store *store;
-	char would[MESSAGE_SIZE];
-	int r = core_reader(view->core, &store, err);
-
-	if (r == 0)
-		r = trigger_get(store, "app", view->app->row.id, name, &row, err);
-	if (r < 0)
-		return r;
-	if (device_ca_issuable(&situation, &refusal) < 0)
-		snprintf(would, sizeof(would), "be refused: %s", refusal.text);
-	else
-		snprintf(would, sizeof(would), "issue generation %" PRId64 " (1 certificate), %s",
-			 view->app->row.last_number + 1, effect);
-	document_begin(&document, DOCUMENT_TEXT, store, out, err);
-	document_number(&document, "counter", row.counter);
-	document_time(&document, "last", row.last);
-	document_text(&document, "reason", row.reason);
-	document_word(&document, "state", row.state);
-	document_text(&document, "would", would);
-	return document_end(&document);
-}
-
-int render_renew(const struct view *view, struct buffer *out, struct error *err)
-{
-	const bool keeps = view->generation.id && !view->project->policy.rotate_key;
-
-	return app_trigger(view, "renew", keeps ? "keep the key, revoke nothing" : "with a new key, revoke nothing", out,
-			   err);
-}
-
-int render_purge(const struct view *view, struct buffer *out, struct error *err)
-{
-	return app_trigger(view, "purge", "with a new key; the current certificate becomes stale at once", out, err);
 }

@@ -77,6 +77,7 @@ int project_set_owner(struct store *store, rowid id, const struct owner *owner, 
 int project_set_policy(struct store *store, rowid id, struct span text, struct error *err); /* [w] and the next revision */
 int project_set_signing_ca(struct store *store, rowid id, rowid signing_ca, struct error *err); /* [w] and the next revision */
 int project_next_revision(struct store *store, rowid id, struct error *err);                  /* [w] */
+int project_next_epoch(struct store *store, rowid id, bool compromised, struct error *err);    /* [w] */
 int project_add_apps(struct store *store, rowid id, int64_t count, unixtime now, struct error *err); /* [w] */
 
 /* ---- signing CAs and their keys (store_signing_ca.c) ---- */
@@ -114,6 +115,21 @@ int signing_key_each(struct store *store, int (*each)(void *context, const struc
 int signing_key_put(struct store *store, const uint8_t spki[FINGERPRINT_SIZE], struct span sealed, unixtime now,
 		    rowid *ret, struct error *err);
 
+/* [w] Marks the key, for ever. */
+int signing_key_compromise(struct store *store, rowid id, unixtime now, const char *reason, struct error *err);
+
+/* ---- operations (store_operation.c) ---- */
+
+/* The newest of a project; id 0 if there was none. */
+int operation_newest(struct store *store, rowid project, struct operation_row *ret, struct error *err);
+/* Those that have not ended. */
+int operation_each_active(struct store *store, int (*each)(void *context, rowid project), void *context,
+			  struct error *err);
+int operation_insert(struct store *store, struct operation_row *row, struct error *err);       /* [w] sets row->id */
+/* [w] A job that waited for a signing CA may go on. */
+int operation_release(struct store *store, rowid project, struct error *err);
+int operation_update(struct store *store, const struct operation_row *row, struct error *err); /* [w] */
+
 /* ---- app instances (store_app.c) ---- */
 
 int app_by_id(struct store *store, rowid id, struct app_row *ret, struct error *err);
@@ -125,6 +141,12 @@ int app_delete(struct store *store, rowid id, struct error *err);            /* 
 int app_set_owner(struct store *store, rowid id, const struct owner *owner, struct error *err); /* [w] */
 int app_set_generation(struct store *store, rowid id, rowid generation, int64_t number, struct error *err); /* [w] */
 int app_set_stale(struct store *store, rowid id, int64_t number, struct error *err);                      /* [w] */
+
+/* [w] at 0: lifts the revocation. */
+int app_set_revoked(struct store *store, rowid id, unixtime at, const char *reason, struct error *err);
+/* Up to `room` app instances with a certificate, behind `after`. Returns how many. */
+int app_issued_after(struct store *store, rowid project, rowid after, rowid *ret, int room, struct error *err);
+int app_count_issued(struct store *store, rowid project, int64_t *ret, struct error *err);
 
 /* How many app instances of a project are in which situation, for `status`: one pass in SQL. */
 struct app_counts {
@@ -157,6 +179,8 @@ int generation_newest(struct store *store, unixtime *ret, struct error *err);
 int generation_insert(struct store *store, struct generation_row *row, rowid signing_key, struct span cert,
 		      struct span sealed, struct error *err); /* [w] sets row->id; EEXIST: that serial was used */
 int generation_drop_key(struct store *store, rowid id, struct error *err); /* [w] */
+/* [w] Revokes it from `at` on (which may be to come: the grace), unless it was revoked before that. */
+int generation_revoke(struct store *store, rowid id, unixtime at, const char *reason, struct error *err);
 /* [w] Revokes what has not expired of an app instance that goes away, and drops its keys. */
 int generation_retire(struct store *store, rowid app, unixtime now, const char *reason, struct error *err);
 

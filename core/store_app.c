@@ -100,6 +100,38 @@ int app_set_stale(struct store *store, rowid id, int64_t number, struct error *e
 	return statement_run(store, err, "UPDATE app SET stale_number=? WHERE id=?", "ii", number, id);
 }
 
+int app_set_revoked(struct store *store, rowid id, unixtime at, const char *reason, struct error *err)
+{
+	return statement_run(store, err, "UPDATE app SET revoked_at=?, revoke_reason=? WHERE id=?", "iti", at, reason, id);
+}
+
+int app_issued_after(struct store *store, rowid project, rowid after, rowid *ret, int room, struct error *err)
+{
+	_cleanup_statement_ sqlite3_stmt *stmt =
+		statement(store, err,
+			  "SELECT id FROM app WHERE project=? AND id>? AND generation<>0 ORDER BY id LIMIT ?", "iii", project,
+			  after, (int64_t)room);
+	int count = 0;
+	int r;
+
+	if (!stmt)
+		return -err->code;
+	while ((r = statement_step(store, stmt, err)) == 1)
+		ret[count++] = sqlite3_column_int64(stmt, 0);
+	return r < 0 ? r : count;
+}
+
+int app_count_issued(struct store *store, rowid project, int64_t *ret, struct error *err)
+{
+	_cleanup_statement_ sqlite3_stmt *stmt =
+		statement(store, err, "SELECT count(*) FROM app WHERE project=? AND generation<>0", "i", project);
+	int r = statement_one(store, stmt, "count", err);
+
+	if (r == 0)
+		*ret = sqlite3_column_int64(stmt, 0);
+	return r;
+}
+
 /* The conditions are those of device_ca_state, worst first. */
 int app_count_states(struct store *store, const struct project_row *project, unixtime now, int64_t renew_before,
 		     struct app_counts *ret, struct error *err)

@@ -137,6 +137,13 @@ int generation_drop_key(struct store *store, rowid id, struct error *err)
 	return statement_run(store, err, "UPDATE generation SET sealed=NULL WHERE id=?", "i", id);
 }
 
+int generation_revoke(struct store *store, rowid id, unixtime at, const char *reason, struct error *err)
+{
+	return statement_run(store, err,
+			     "UPDATE generation SET revoked_at=?, revoke_reason=? WHERE id=? AND (revoked_at=0 OR revoked_at>?)",
+			     "itii", at, reason, id, at);
+}
+
 int generation_retire(struct store *store, rowid app, unixtime now, const char *reason, struct error *err)
 {
 	return statement_run(store, err,

@@ -2,7 +2,8 @@
 #include "store_internal.h"
 
 #define PROJECT_COLUMNS                                                                                 \
-	"id, name, uid, gid, mode, created_at, changed_at, apps_changed_at, apps, epoch, revision, signing_ca"
+	"id, name, uid, gid, mode, created_at, changed_at, apps_changed_at, apps, epoch, revision, signing_ca,"       \
+	" epoch_compromised"
 
 static void project_read(sqlite3_stmt *stmt, struct project_row *ret)
 {
@@ -18,6 +19,7 @@ static void project_read(sqlite3_stmt *stmt, struct project_row *ret)
 	ret->epoch = sqlite3_column_int64(stmt, 9);
 	ret->revision = sqlite3_column_int64(stmt, 10);
 	ret->signing_ca = sqlite3_column_int64(stmt, 11);
+	ret->epoch_compromised = sqlite3_column_int(stmt, 12) != 0;
 }
 
 static int project_get(struct store *store, sqlite3_stmt *stmt, struct project_row *ret, struct error *err)
@@ -128,6 +130,12 @@ int project_set_signing_ca(struct store *store, rowid id, rowid signing_ca, stru
 int project_next_revision(struct store *store, rowid id, struct error *err)
 {
 	return statement_run(store, err, "UPDATE project SET revision=revision+1 WHERE id=?", "i", id);
+}
+
+int project_next_epoch(struct store *store, rowid id, bool compromised, struct error *err)
+{
+	return statement_run(store, err, "UPDATE project SET epoch=epoch+1, epoch_compromised=? WHERE id=?", "ii",
+			     (int64_t)compromised, id);
 }
 
 int project_add_apps(struct store *store, rowid id, int64_t count, unixtime now, struct error *err)

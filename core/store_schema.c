@@ -11,6 +11,7 @@ static const char schema_1[] =
 	"  uid INTEGER NOT NULL, gid INTEGER NOT NULL, mode INTEGER NOT NULL,"
 	"  created_at INTEGER NOT NULL, changed_at INTEGER NOT NULL, apps_changed_at INTEGER NOT NULL,"
 	"  apps INTEGER NOT NULL DEFAULT 0, epoch INTEGER NOT NULL DEFAULT 1,"
+	"  epoch_compromised INTEGER NOT NULL DEFAULT 0,"
 	"  revision INTEGER NOT NULL DEFAULT 1, signing_ca INTEGER NOT NULL DEFAULT 0,"
 	"  policy TEXT NOT NULL) STRICT;"
 
@@ -67,6 +68,14 @@ static const char schema_1[] =
 	"  app INTEGER NOT NULL,"
 	"  generation INTEGER NOT NULL) STRICT;"
 	"CREATE INDEX audit_app ON audit(app, id);"
+
+	/* An update or force_update on its way over a project's app instances, and the ended ones. */
+	"CREATE TABLE operation("
+	"  id INTEGER PRIMARY KEY AUTOINCREMENT, project INTEGER NOT NULL, kind TEXT NOT NULL, state TEXT NOT NULL,"
+	"  total INTEGER NOT NULL DEFAULT 0, done INTEGER NOT NULL DEFAULT 0, failed INTEGER NOT NULL DEFAULT 0,"
+	"  cursor INTEGER NOT NULL DEFAULT 0, started_at INTEGER NOT NULL, finished_at INTEGER NOT NULL DEFAULT 0) STRICT;"
+	"CREATE INDEX operation_project ON operation(project, id);"
+	"CREATE INDEX operation_active ON operation(id) WHERE finished_at=0;"
 
 	/* line: the JSON object behind its id (event.h). project, app: 0 where the event is not of one. */
 	"CREATE TABLE event("

@@ -201,3 +201,10 @@ int signing_key_put(struct store *store, const uint8_t spki[FINGERPRINT_SIZE], s
 		*ret = row.id;
 	return r;
 }
+
+int signing_key_compromise(struct store *store, rowid id, unixtime now, const char *reason, struct error *err)
+{
+	return statement_run(store, err,
+			     "UPDATE signing_key SET compromised_at=?, compromised_reason=? WHERE id=? AND compromised_at=0",
+			     "iti", now, reason, id);
+}

@@ -41,6 +41,11 @@ int trigger_reason(struct span text, char ret[REASON_SIZE], struct error *err)
 	return 0;
 }
 
+bool trigger_says_compromised(const char *reason)
+{
+	return begins_with(reason, compromise);
+}
+
 /* ---- renew ---- */
 
 struct renewing {
@@ -64,7 +69,7 @@ static int renewal_reason(struct span text, char ret[REASON_SIZE], struct error 
 {
 	int r = trigger_reason(text, ret, err);
 
-	if (r == 0 && begins_with(ret, compromise))
+	if (r == 0 && trigger_says_compromised(ret))
 		return error_set(err, EINVAL,
 				 "a renewal keeps the key: after a compromise write this text to purge instead");
 	return r;
@@ -144,6 +149,7 @@ struct purge {
 	struct verb verb;
 	rowid app;
 	char reason[REASON_SIZE];
+	int grace_hours;
 	const char *end; /* purge_end: the state it ended in */
 };
 
@@ -203,6 +209,15 @@ static void purge_committed(struct verb *verb)
 	purge_start(verb->core, ((struct purge *)verb)->app);
 }
 
+/* What a purge replaces is revoked, but for a compromise only after the grace: a live gateway must get its new one first. */
+static int purge_revokes(const struct purge *purge, struct store *store, rowid generation, unixtime now,
+			 struct error *err)
+{
+	if (trigger_says_compromised(purge->reason))
+		return generation_revoke(store, generation, now, "cACompromise", err);
+	return generation_revoke(store, generation, now + (unixtime)purge->grace_hours * 3600, "superseded", err);
+}
+
 static int purge_event(struct store *store, const struct app_row *app, const char *reason, struct error *err)
 {
 	struct project_row project;
@@ -242,11 +257,15 @@ static int purge_apply(struct job *job, struct store *store, struct error *err)
 	r = trigger_put(store, "app", app.id, "purge", &trigger, err);
 	if (r == 0)
 		r = app_set_stale(store, app.id, app.last_number, err);
+	if (r == 0 && app.revoked_at)
+		r = app_set_revoked(store, app.id, 0, "", err);
+	if (r == 0 && app.generation)
+		r = purge_revokes(purge, store, app.generation, trigger.last, err);
 	return r == 0 ? purge_event(store, &app, purge->reason, err) : r;
 }
 
 /* While nothing can be issued a purge would only take the certificate away: it is refused, and nothing changes. */
-static int purge_possible(struct core *core, rowid app, struct error *err)
+static int purge_possible(struct core *core, rowid app, int *ret_grace_hours, struct error *err)
 {
 	_cleanup_view_ struct view *view = NULL;
 	struct situation situation;
@@ -254,6 +273,7 @@ static int purge_possible(struct core *core, rowid app, struct error *err)
 
 	if (r < 0)
 		return r;
+	*ret_grace_hours = view->project->policy.revoke_grace_hours;
 	situation = view_situation(view);
 	return device_ca_issuable(&situation, err);
 }
@@ -271,7 +291,7 @@ void core_app_purge(struct core *core, const struct caller *caller, rowid app, s
 	purge->verb.committed = purge_committed;
 	r = trigger_reason(text, purge->reason, &err);
 	if (r == 0 && !caller->resent)
-		r = purge_possible(core, app, &err);
+		r = purge_possible(core, app, &purge->grace_hours, &err);
 	if (r < 0)
 		verb_answer(&purge->verb, r, &err);
 	else

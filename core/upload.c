@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "activate.h"
+#include "bulk.h"
 #include "clock.h"
 #include "core_internal.h"
 #include "pool.h"
@@ -178,6 +179,7 @@ static void upload_committed(struct verb *verb)
 
 	rejected_set(verb->core->rejected, v->project, REJECTED_SIGNING_CA, NULL);
 	upload_forget(verb->core->upload, v->project);
+	bulks_kick(verb->core->bulks, v->project); /* a job may be waiting for just this */
 }
 
 /* What the transaction refuses (a compromised key) is kept for the status, as what the judge refuses. */

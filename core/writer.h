@@ -20,6 +20,7 @@ struct job {
 	rowid touched_project; /* set by apply: snapshots to drop from the caches, 0: none */
 	rowid touched_app;
 	rowid touched_signing_ca;
+	bool touched_all;     /* every project and signing CA */
 	bool announce;        /* set by apply: the kernel may hold names of touched_app's files that are no longer true */
 
 	/* Changes the store, on the writer's thread, inside a savepoint. */

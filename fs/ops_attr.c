@@ -138,7 +138,7 @@ static void setattr_owner(fuse_req_t req, fuse_ino_t id, const struct tree_row *
 /* 1: a trigger fires, and what it does answers. A touch sets the times to now; explicit times never fire (cp -p, tar, rsync -a). */
 static int fires(const struct tree_row *row, int to_set, const struct stat *attr, const struct fuse_file_info *fi)
 {
-	if (!(row->flags & TREE_TRIGGER))
+	if (!(row->flags & TREE_TRIGGER) || row->flags & TREE_TEXT_ONLY)
 		return 0;
 	if (to_set & FUSE_SET_ATTR_MTIME_NOW)
 		return 1;

@@ -289,7 +289,8 @@ void write_release(struct fs *fs, const struct caller *caller, uint64_t fh)
 		return;
 	if (handle->dirty)
 		shared_dirty_clear(fs->shared, fh);
-	if (handle->writing && handle->row->flags & TREE_TRIGGER && handle->truncated && !handle->written)
+	if (handle->writing && (handle->row->flags & (TREE_TRIGGER | TREE_TEXT_ONLY)) == TREE_TRIGGER &&
+	    handle->truncated && !handle->written)
 		handle->row->write(fs->core, caller, handle->id, (struct span){0}, fired_at_release, NULL);
 	handle_drop(fs->handles, fh);
 }

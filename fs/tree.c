@@ -99,6 +99,12 @@ static const struct tree_row rows[] = {
 	 .render = render_project_status_json},
 	{KIND_PROJECT_EVENTS, KIND_PROJECT, "events", SCOPE_PROJECT, 0440, 0, .log = log_events, .size = size_events},
 	{KIND_SIGNING_CA, KIND_PROJECT, "signing_ca", SCOPE_PROJECT, 0755, TREE_DIRECTORY},
+	{KIND_UPDATE, KIND_PROJECT, "update", SCOPE_PROJECT, 0644, TREE_TRIGGER, .render = render_update,
+	 .write = core_update},
+	{KIND_FORCE_UPDATE, KIND_PROJECT, "force_update", SCOPE_PROJECT, 0644, TREE_TRIGGER,
+	 .render = render_force_update, .write = core_force_update},
+	{KIND_PROGRESS, KIND_PROJECT, "progress", SCOPE_PROJECT, 0644, TREE_TRIGGER | TREE_TEXT_ONLY,
+	 .render = render_progress, .write = core_progress},
 	{KIND_APPS, KIND_PROJECT, "apps", SCOPE_PROJECT, 0755, TREE_DIRECTORY, .listing = &apps},
 
 	{KIND_SIGNING_CA_CERT, KIND_SIGNING_CA, "cert.pem", SCOPE_PROJECT, 0644, 0, .render = render_signing_ca_cert,
@@ -114,6 +120,8 @@ static const struct tree_row rows[] = {
 	 .render = render_signing_ca_status},
 	{KIND_SIGNING_CA_STATUS_JSON, KIND_SIGNING_CA, "status.json", SCOPE_PROJECT, 0444, 0,
 	 .render = render_signing_ca_status_json},
+	{KIND_COMPROMISED, KIND_SIGNING_CA, "compromised", SCOPE_PROJECT, 0644, TREE_TRIGGER | TREE_TEXT_ONLY,
+	 .render = render_compromised, .write = core_compromised},
 
 	{KIND_APP, KIND_APPS, NULL, SCOPE_APP, 0755, TREE_DIRECTORY | TREE_OWNED, .own = core_app_own},
 	{KIND_DEVICE_CA_CERT, KIND_APP, "device_ca.pem", SCOPE_APP, 0444, TREE_ISSUES | TREE_VERSIONED,
@@ -135,6 +143,8 @@ static const struct tree_row rows[] = {
 	 .write = core_app_renew},
 	{KIND_PURGE, KIND_APP, "purge", SCOPE_APP, 0644, TREE_TRIGGER, .render = render_purge,
 	 .write = core_app_purge},
+	{KIND_REVOKE, KIND_APP, "revoke", SCOPE_APP, 0644, TREE_TRIGGER | TREE_TEXT_ONLY, .render = render_revoke,
+	 .write = core_app_revoke},
 	{KIND_GENERATIONS, KIND_APP, "generations", SCOPE_APP, 0755, TREE_DIRECTORY, .listing = &generations},
 
 	{KIND_GENERATION, KIND_GENERATIONS, NULL, SCOPE_GENERATION, 0755, TREE_DIRECTORY},

@@ -50,6 +50,11 @@ enum kind {
 	KIND_APP_EVENTS = 38,
 	KIND_AUDIT = 39,
 	KIND_READERS = 40,
+	KIND_UPDATE = 41,
+	KIND_FORCE_UPDATE = 42,
+	KIND_PROGRESS = 43,
+	KIND_COMPROMISED = 44,
+	KIND_REVOKE = 45,
 	KIND_TEMPORARY = 126, /* no row: a dot name on its way to a writable one (temporary.h) */
 	KIND_COUNT = 127
 };
@@ -63,6 +68,7 @@ enum tree_flags {
 	TREE_SECRET = 1 << 2,    /* holds a private key: in locked memory, audited, mode by policy */
 	TREE_VERSIONED = 1 << 3, /* its node id carries a version, its pages may be cached */
 	TREE_TRIGGER = 1 << 4,   /* a touch, too, is a write */
+	TREE_TEXT_ONLY = 1 << 8, /* a trigger that a touch or a truncation does not fire */
 	TREE_WRITE_ONLY = 1 << 5, /* nothing to read, not even for root */
 	TREE_CURRENT = 1 << 6,   /* there only while its generation is the current one */
 	TREE_OWNED = 1 << 7,     /* a directory whose owner and mode the user sets */

@@ -141,11 +141,12 @@ gone() {
     ! alive "$1"
 }
 
-# The living worker that is not $1.
+# The living worker that is not $1. (By the list of children: quick enough to ask 50 times a second.)
 find_worker() {
-    local pid
-    for pid in $(daemon_pids); do
-        if [ "$(parent_of "$pid")" = "$SUPERVISOR_PID" ] && [ "$pid" != "${1-}" ] && alive "$pid"; then
+    local pid children=
+    read -r children <"/proc/$SUPERVISOR_PID/task/$SUPERVISOR_PID/children" || [ -n "$children" ] || return 1
+    for pid in $children; do
+        if [ "$pid" != "${1-}" ] && alive "$pid" && grep -qzxF -- "$CONF" "/proc/$pid/cmdline" 2>/dev/null; then
             WORKER_PID=$pid
             return 0
         fi

@@ -59,8 +59,15 @@ int render_app_status_json(const struct view *view, struct buffer *out, struct e
 int render_app_info(const struct view *view, struct buffer *out, struct error *err);
 int render_app_info_json(const struct view *view, struct buffer *out, struct error *err);
 int render_readers(const struct view *view, struct buffer *out, struct error *err);
+
+/* Triggers, and the progress of the job that some start (render_trigger.c) */
 int render_renew(const struct view *view, struct buffer *out, struct error *err);
 int render_purge(const struct view *view, struct buffer *out, struct error *err);
+int render_revoke(const struct view *view, struct buffer *out, struct error *err);
+int render_update(const struct view *view, struct buffer *out, struct error *err);
+int render_force_update(const struct view *view, struct buffer *out, struct error *err);
+int render_compromised(const struct view *view, struct buffer *out, struct error *err);
+int render_progress(const struct view *view, struct buffer *out, struct error *err);
 
 /* Extended attributes user.certfs.{state,generation,serial,not_after} of an app instance. ENODATA: no such attribute, or
  * nothing was issued yet. */

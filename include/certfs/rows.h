@@ -20,6 +20,7 @@ struct project_row {
 	unixtime apps_changed_at; /* times of apps/ */
 	int64_t apps;             /* how many app instances */
 	int64_t epoch;            /* generations of an older epoch are stale */
+	bool epoch_compromised;   /* what the last force_update made stale is revoked at once, for cACompromise */
 	int64_t revision;         /* grows with whatever changes bytes to come: policy, signing CA, chain */
 	rowid signing_ca;         /* the active one, 0: none */
 };
@@ -71,6 +72,18 @@ struct generation_row {
 	unixtime revoked_at;
 	uint8_t serial[SERIAL_SIZE];
 	uint8_t spki[FINGERPRINT_SIZE];
+};
+
+/* An update or force_update: a job over all app instances of a project (SPEC 5.4, 5.5). */
+struct operation_row {
+	rowid id;             /* 0: none */
+	rowid project;
+	char kind[16];        /* update, force_update */
+	char state[16];       /* running, paused, done, cancelled */
+	int64_t total, done, failed;
+	rowid cursor;         /* app instances up to this id are done */
+	unixtime started_at;
+	unixtime finished_at; /* 0: not yet */
 };
 
 /* What a trigger file shows. */

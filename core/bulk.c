@@ -1,0 +1,265 @@
+#include "bulk.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "certfs/log.h"
+#include "core_internal.h"
+#include "idlist.h"
+#include "issue.h"
+#include "operation.h"
+#include "pool.h"
+
+enum { BATCH = 256 };
+
+struct bulk_order {
+	struct issue_order order;
+	struct bulk *bulk;
+};
+
+/* The job of one project. Its steps follow each other: list a batch, have it issued, note it, list the next. */
+struct bulk {
+	struct bulk *next;
+	struct bulks *bulks;
+	struct task task;
+	rowid project;
+	struct operation_row row; /* as last read */
+	struct bulk_order order[BATCH];
+	int count;                /* orders of this batch */
+	rowid last;               /* the last app instance of it */
+	int waiting, failed;      /* of the batch; protected by the lock of struct bulks, as what follows */
+	bool held;                /* nothing can be issued for now */
+	bool resting;             /* no step is under way */
+	bool again;               /* kicked while one was */
+};
+
+struct bulks {
+	struct core *core;
+	pthread_mutex_t lock;
+	struct bulk *list; /* protected by lock */
+	bool stopping;     /* protected by lock */
+};
+
+int bulks_new(struct core *core, struct bulks **ret, struct error *err)
+{
+	struct bulks *bulks = calloc(1, sizeof(*bulks));
+
+	if (!bulks)
+		return error_set(err, ENOMEM, "out of memory");
+	bulks->core = core;
+	pthread_mutex_init(&bulks->lock, NULL);
+	*ret = bulks;
+	return 0;
+}
+
+void bulks_free(struct bulks *bulks)
+{
+	struct bulk *next;
+
+	if (!bulks)
+		return;
+	for (struct bulk *bulk = bulks->list; bulk; bulk = next) {
+		next = bulk->next;
+		free(bulk);
+	}
+	pthread_mutex_destroy(&bulks->lock);
+	free(bulks);
+}
+
+/* ---- steps, each held open in core ---- */
+
+static void bulk_step(struct task *task);
+
+static struct bulk *task_bulk(struct task *task)
+{
+	return (struct bulk *)((char *)task - offsetof(struct bulk, task));
+}
+
+static void bulk_submit_step(struct bulk *bulk)
+{
+	core_enter(bulk->bulks->core);
+	bulk->task.run = bulk_step;
+	pool_submit(bulk->bulks->core->pool, &bulk->task);
+}
+
+/* The step has ended; another one follows at once, or at the next kick. */
+static void bulk_rest(struct bulk *bulk, bool go_on)
+{
+	struct bulks *bulks = bulk->bulks;
+
+	pthread_mutex_lock(&bulks->lock);
+	go_on = (go_on || bulk->again) && !bulks->stopping;
+	bulk->again = false;
+	bulk->resting = !go_on;
+	pthread_mutex_unlock(&bulks->lock);
+	if (go_on)
+		bulk_submit_step(bulk);
+	core_leave(bulks->core);
+}
+
+/* result: 1 if the job still runs, see operation_note. */
+static void bulk_noted(void *context, int r, int64_t result, const struct error *err)
+{
+	if (r < 0)
+		log_write(LOG_ERR, "the progress of a job could not be noted: %s", err->text);
+	bulk_rest(context, r == 0 && result == 1);
+}
+
+/* Under what errors the job waits for a signing CA that can be used, instead of counting a failure. */
+static bool holds(int r)
+{
+	return r == -ENOKEY || r == -EKEYEXPIRED || r == -EKEYREVOKED || r == -EAGAIN || r == -EPERM;
+}
+
+static void batch_ended(struct task *task)
+{
+	struct bulk *bulk = task_bulk(task);
+	struct operation_row row = bulk->row;
+
+	if (bulk->held) {
+		strcpy(row.state, "held");
+	} else {
+		row.done = bulk->count - bulk->failed;
+		row.failed = bulk->failed;
+		row.cursor = bulk->last;
+	}
+	operation_note(bulk->bulks->core, &row, bulk_noted, bulk);
+}
+
+static void order_done(struct issue_order *order, int r, const struct error *err)
+{
+	struct bulk *bulk = ((struct bulk_order *)order)->bulk;
+	bool last;
+
+	pthread_mutex_lock(&bulk->bulks->lock);
+	if (holds(r))
+		bulk->held = true;
+	else if (r < 0 && r != -ENOENT) /* removed meanwhile */
+		bulk->failed++;
+	last = --bulk->waiting == 0;
+	pthread_mutex_unlock(&bulk->bulks->lock);
+	if (r < 0 && !holds(r) && r != -ENOENT)
+		log_write(LOG_WARNING, "%s: app instance %lld: %s", bulk->row.kind, (long long)order->app, err->text);
+	if (!last)
+		return;
+	bulk->task.run = batch_ended;
+	pool_submit(bulk->bulks->core->pool, &bulk->task);
+}
+
+static void batch_submit(struct bulk *bulk, const rowid *apps, int count)
+{
+	bulk->count = count;
+	bulk->last = apps[count - 1];
+	bulk->waiting = count;
+	bulk->failed = 0;
+	bulk->held = false;
+	for (int i = 0; i < count; i++) {
+		bulk->order[i] = (struct bulk_order){
+			.order = {.cause = ISSUE_FOR_UPDATE, .app = apps[i], .done = order_done},
+			.bulk = bulk,
+		};
+		issue_submit(bulk->bulks->core->issue, &bulk->order[i].order);
+	}
+}
+
+/* The next app instances, or 0 at the end, or the error. */
+static int batch_list(struct bulk *bulk, rowid apps[BATCH], struct error *err)
+{
+	struct store *store;
+	int r = core_reader(bulk->bulks->core, &store, err);
+
+	if (r == 0)
+		r = operation_newest(store, bulk->project, &bulk->row, err);
+	if (r < 0 || strcmp(bulk->row.state, "running") != 0)
+		return r < 0 ? r : -ECANCELED;
+	if (bulk->row.total == 0) /* counted here and not by the trigger, whose time must not depend on it */
+		r = app_count_issued(store, bulk->project, &bulk->row.total, err);
+	return r == 0 ? app_issued_after(store, bulk->project, bulk->row.cursor, apps, BATCH, err) : r;
+}
+
+static void bulk_step(struct task *task)
+{
+	struct bulk *bulk = task_bulk(task);
+	struct operation_row row;
+	rowid apps[BATCH];
+	struct error err;
+	int count = batch_list(bulk, apps, &err);
+
+	if (count > 0) {
+		batch_submit(bulk, apps, count);
+		return;
+	}
+	if (count < 0) {
+		if (count != -ECANCELED)
+			log_write(LOG_ERR, "a job stops until the next start: %s", err.text);
+		bulk_rest(bulk, false);
+		return;
+	}
+	row = bulk->row;
+	row.done = row.failed = 0;
+	strcpy(row.state, "done");
+	operation_note(bulk->bulks->core, &row, bulk_noted, bulk);
+}
+
+/* ---- starting and stopping ---- */
+
+static struct bulk *bulk_get(struct bulks *bulks, rowid project)
+{
+	struct bulk *bulk = bulks->list;
+
+	while (bulk && bulk->project != project)
+		bulk = bulk->next;
+	if (bulk)
+		return bulk;
+	bulk = calloc(1, sizeof(*bulk));
+	if (!bulk)
+		return NULL;
+	bulk->bulks = bulks;
+	bulk->project = project;
+	bulk->resting = true;
+	bulk->next = bulks->list;
+	bulks->list = bulk;
+	return bulk;
+}
+
+void bulks_kick(struct bulks *bulks, rowid project)
+{
+	struct bulk *bulk;
+	bool start = false;
+
+	pthread_mutex_lock(&bulks->lock);
+	bulk = bulks->stopping ? NULL : bulk_get(bulks, project);
+	if (bulk) {
+		start = bulk->resting;
+		bulk->again = !start;
+		bulk->resting = false;
+	}
+	pthread_mutex_unlock(&bulks->lock);
+	if (start)
+		bulk_submit_step(bulk);
+}
+
+void bulks_stop(struct bulks *bulks)
+{
+	pthread_mutex_lock(&bulks->lock);
+	bulks->stopping = true;
+	pthread_mutex_unlock(&bulks->lock);
+}
+
+static int collect(void *context, rowid project)
+{
+	return idlist_add(context, project);
+}
+
+int bulks_resume(struct bulks *bulks, struct error *err)
+{
+	_cleanup_idlist_ struct idlist projects = {0};
+	struct store *store;
+	int r = core_reader(bulks->core, &store, err);
+
+	if (r == 0)
+		r = operation_each_active(store, collect, &projects, err);
+	for (size_t i = 0; r == 0 && i < projects.count; i++)
+		bulks_kick(bulks, projects.id[i]);
+	return r;
+}

@@ -1,0 +1,142 @@
+/* What takes trust away: a stolen gateway (revoke), a compromised signing key. SPEC 5.7. */
+#include <string.h>
+
+#include "clock.h"
+#include "event.h"
+#include "trigger.h"
+#include "verb.h"
+
+struct distrust {
+	struct verb verb;
+	rowid object; /* app instance or project */
+	char reason[REASON_SIZE];
+};
+
+/* Nothing so grave happens by a touch: a reason must be given. */
+static int reason_given(struct span text, char ret[REASON_SIZE], struct error *err)
+{
+	int r = trigger_reason(text, ret, err);
+
+	if (r == 0 && !*ret)
+		return error_set(err, EINVAL, "write the reason as text to fire this trigger");
+	return r;
+}
+
+static void distrust_submit(struct core *core, const struct caller *caller, rowid object, struct span text,
+			    int (*apply)(struct job *job, struct store *store, struct error *err), core_done done,
+			    void *context)
+{
+	struct distrust *d = verb_new(sizeof(*d), core, caller, done, context);
+	struct error err = {0};
+	int r;
+
+	if (!d)
+		return;
+	d->object = object;
+	r = reason_given(text, d->reason, &err);
+	if (r < 0)
+		verb_answer(&d->verb, r, &err);
+	else
+		verb_submit(&d->verb, apply);
+}
+
+static int count_firing(const struct distrust *d, struct store *store, const char *scope, const char *name,
+			struct error *err)
+{
+	struct trigger_row trigger;
+	int r = trigger_get(store, scope, d->object, name, &trigger, err);
+
+	if (r < 0)
+		return r;
+	trigger.counter++;
+	trigger.last = clock_now();
+	strcpy(trigger.reason, d->reason);
+	strcpy(trigger.state, "done");
+	return trigger_put(store, scope, d->object, name, &trigger, err);
+}
+
+/* ---- revoke ---- */
+
+static int revoke_event(const struct distrust *d, struct store *store, const struct app_row *app, struct error *err)
+{
+	struct project_row project = {0};
+	int r = project_by_id(store, app->project, &project, err);
+	const struct event event = {
+		.severity = "WARN",
+		.type = "device_ca.revoked",
+		.project = project.id,
+		.project_name = project.name,
+		.app = app->id,
+		.app_name = app->name,
+		.generation = app->last_number,
+	};
+
+	return r == 0 ? event_add(store, &event, err, "app instance revoked: %s; touch purge to lift that", d->reason) : r;
+}
+
+static int revoke_apply(struct job *job, struct store *store, struct error *err)
+{
+	struct distrust *d = (struct distrust *)job;
+	const char *why = trigger_says_compromised(d->reason) ? "cACompromise" : "cessationOfOperation";
+	unixtime now = clock_now();
+	struct app_row app;
+	int r = app_by_id(store, d->object, &app, err);
+
+	if (r == 0)
+		r = count_firing(d, store, "app", "revoke", err);
+	if (r == 0)
+		r = app_set_revoked(store, app.id, now, d->reason, err);
+	if (r == 0)
+		r = generation_retire(store, app.id, now, why, err);
+	job->touched_app = d->object;
+	job->announce = true;
+	return r == 0 ? revoke_event(d, store, &app, err) : r;
+}
+
+void core_app_revoke(struct core *core, const struct caller *caller, rowid app, struct span text, core_done done,
+		     void *context)
+{
+	distrust_submit(core, caller, app, text, revoke_apply, done, context);
+}
+
+/* ---- compromised ---- */
+
+static int compromised_event(const struct distrust *d, struct store *store, const struct project_row *project,
+			     struct error *err)
+{
+	const struct event event = {
+		.severity = "ERROR",
+		.type = "signing_ca.compromised",
+		.project = project->id,
+		.project_name = project->name,
+	};
+
+	return event_add(store, &event, err,
+			 "signing CA marked compromised: %s; upload another one, then touch force_update", d->reason);
+}
+
+static int compromised_apply(struct job *job, struct store *store, struct error *err)
+{
+	struct distrust *d = (struct distrust *)job;
+	struct signing_ca_row ca;
+	struct project_row project;
+	int r = project_by_id(store, d->object, &project, err);
+
+	if (r == 0 && !project.signing_ca)
+		return error_set(err, ENOKEY, "project %s has no active signing CA to be marked", project.name);
+	if (r == 0)
+		r = signing_ca_by_id(store, project.signing_ca, &ca, err);
+	if (r == 0)
+		r = count_firing(d, store, "project", "compromised", err);
+	if (r < 0 || ca.compromised_at)
+		return r; /* already marked: the counter only */
+	r = signing_key_compromise(store, ca.key, clock_now(), d->reason, err);
+	job->touched_all = true; /* the key may be in other projects, too */
+	return r == 0 ? compromised_event(d, store, &project, err) : r;
+}
+
+void core_compromised(struct core *core, const struct caller *caller, rowid project, struct span text, core_done done,
+		      void *context)
+{
+	distrust_submit(core, caller, project, text, compromised_apply, done, context);
+}

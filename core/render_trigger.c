@@ -1,0 +1,218 @@
+/* Trigger files: how often and when they fired, and what firing now would do. And the progress of the job that some start. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "render_internal.h"
+
+enum { DAY = 86400, EFFECT_SIZE = 320, WOULD_SIZE = 640 };
+
+/* ---- the common form ---- */
+
+static int render_trigger(const struct trigger_row *row, const char *would, struct store *store, struct buffer *out,
+			  struct error *err)
+{
+	struct document document;
+
+	document_begin(&document, DOCUMENT_TEXT, store, out, err);
+	document_number(&document, "counter", row->counter);
+	document_time(&document, "last", row->last);
+	document_text(&document, "reason", row->reason);
+	document_word(&document, "state", row->state);
+	document_text(&document, "would", would);
+	return document_end(&document);
+}
+
+/* Most triggers are refused while nothing can be issued. */
+static void would_issue(const struct view *view, const char *effect, char would[WOULD_SIZE])
+{
+	const struct situation situation = {
+		.project = view->project,
+		.now = view->now,
+		.clock_floor = core_clock_floor(view->core),
+	};
+	struct error refusal;
+
+	if (device_ca_issuable(&situation, &refusal) < 0)
+		snprintf(would, WOULD_SIZE, "be refused: %s", refusal.text);
+	else
+		snprintf(would, WOULD_SIZE, "%s", effect);
+}
+
+/* ---- of an app instance ---- */
+
+static int app_trigger(const struct view *view, const char *name, const char *would, struct buffer *out,
+		       struct error *err)
+{
+	struct trigger_row row;
+	struct store *store;
+	int r = core_reader(view->core, &store, err);
+
+	if (r == 0)
+		r = trigger_get(store, "app", view->app->row.id, name, &row, err);
+	return r == 0 ? render_trigger(&row, would, store, out, err) : r;
+}
+
+static int issuing_trigger(const struct view *view, const char *name, const char *how, struct buffer *out,
+			   struct error *err)
+{
+	char effect[EFFECT_SIZE];
+	char would[WOULD_SIZE];
+
+	snprintf(effect, sizeof(effect), "issue generation %" PRId64 " (1 certificate), %s",
+		 view->app->row.last_number + 1, how);
+	would_issue(view, effect, would);
+	return app_trigger(view, name, would, out, err);
+}
+
+int render_renew(const struct view *view, struct buffer *out, struct error *err)
+{
+	const bool keeps = view->generation.id && !view->project->policy.rotate_key;
+
+	return issuing_trigger(view, "renew", keeps ? "keep the key, revoke nothing" : "with a new key, revoke nothing", out,
+			       err);
+}
+
+int render_purge(const struct view *view, struct buffer *out, struct error *err)
+{
+	return issuing_trigger(view, "purge", "with a new key; the current certificate becomes stale at once", out, err);
+}
+
+int render_revoke(const struct view *view, struct buffer *out, struct error *err)
+{
+	const bool valid = view->generation.id && view->generation.not_after > view->now;
+
+	return app_trigger(view, "revoke",
+			   valid ? "revoke the current certificate (1) and refuse reads until purge; needs a text" :
+				   "refuse reads until purge (0 certificates); needs a text",
+			   out, err);
+}
+
+/* ---- of a project ---- */
+
+/* The state of the job that the trigger started, if it is the newest. */
+static int job_state(struct store *store, rowid project, const char *kind, struct trigger_row *row, struct error *err)
+{
+	struct operation_row operation;
+	int r = operation_newest(store, project, &operation, err);
+
+	if (r < 0 || strcmp(operation.kind, kind) != 0)
+		return r;
+	snprintf(row->state, sizeof(row->state), "%s",
+		 operation.finished_at ? (operation.failed ? "failed" : "done") : "running");
+	return 0;
+}
+
+static int project_trigger(const struct view *view, const char *name, const char *would, struct buffer *out,
+			   struct error *err)
+{
+	const rowid project = view->project->row.id;
+	struct trigger_row row;
+	struct store *store;
+	int r = core_reader(view->core, &store, err);
+
+	if (r == 0)
+		r = trigger_get(store, "project", project, name, &row, err);
+	if (r == 0)
+		r = job_state(store, project, name, &row, err);
+	return r == 0 ? render_trigger(&row, would, store, out, err) : r;
+}
+
+static int project_counts(const struct view *view, struct app_counts *ret, struct error *err)
+{
+	struct store *store;
+	int r = core_reader(view->core, &store, err);
+
+	return r == 0 ? app_count_states(store, &view->project->row, view->now,
+					 (int64_t)view->project->policy.renew_before_days * DAY, ret, err) :
+			r;
+}
+
+int render_update(const struct view *view, struct buffer *out, struct error *err)
+{
+	struct app_counts counts;
+	char effect[EFFECT_SIZE];
+	char would[WOULD_SIZE];
+	int r = project_counts(view, &counts, err);
+
+	if (r < 0)
+		return r;
+	snprintf(effect, sizeof(effect),
+		 "re-issue %" PRId64 " certificates (EXPIRED %" PRId64 ", EXPIRING %" PRId64 ", UPDATE_REQUIRED %" PRId64
+		 ") and push them; no purge, no restart",
+		 counts.expired + counts.expiring + counts.update_required, counts.expired, counts.expiring,
+		 counts.update_required);
+	would_issue(view, effect, would);
+	return project_trigger(view, "update", would, out, err);
+}
+
+int render_force_update(const struct view *view, struct buffer *out, struct error *err)
+{
+	struct app_counts counts;
+	char effect[EFFECT_SIZE];
+	char would[WOULD_SIZE];
+	int r = project_counts(view, &counts, err);
+
+	if (r < 0)
+		return r;
+	snprintf(effect, sizeof(effect),
+		 "make %" PRId64 " certificates stale at once, re-issue all with new keys, and push, purge and restart each",
+		 counts.total - counts.not_issued);
+	would_issue(view, effect, would);
+	return project_trigger(view, "force_update", would, out, err);
+}
+
+int render_compromised(const struct view *view, struct buffer *out, struct error *err)
+{
+	struct app_counts counts;
+	char would[WOULD_SIZE];
+	int r = project_counts(view, &counts, err);
+
+	if (r < 0)
+		return r;
+	if (!view->project->signing_ca)
+		snprintf(would, sizeof(would), "be refused: the project has no active signing CA");
+	else
+		snprintf(would, sizeof(would),
+			 "mark the active signing CA's key for ever and hand out none of %" PRId64
+			 " certificates; needs a text",
+			 counts.total - counts.not_issued);
+	return project_trigger(view, "compromised", would, out, err);
+}
+
+/* ---- progress ---- */
+
+static int64_t rate_of(const struct operation_row *row, unixtime now)
+{
+	const unixtime end = row->finished_at ? row->finished_at : now;
+	const int64_t seconds = end > row->started_at ? end - row->started_at : 1;
+
+	return (row->done + row->failed) / seconds;
+}
+
+int render_progress(const struct view *view, struct buffer *out, struct error *err)
+{
+	struct operation_row row;
+	struct document document;
+	struct store *store;
+	int64_t rate;
+	int r = core_reader(view->core, &store, err);
+
+	if (r == 0)
+		r = operation_newest(store, view->project->row.id, &row, err);
+	if (r < 0)
+		return r;
+	rate = rate_of(&row, view->now);
+	document_begin(&document, DOCUMENT_TEXT, store, out, err);
+	document_word(&document, "operation", row.kind);
+	document_word(&document, "state", strcmp(row.state, "held") == 0 ? "paused" : row.state);
+	document_number(&document, "total", row.total);
+	document_number(&document, "done", row.done);
+	document_number(&document, "failed", row.failed);
+	document_number(&document, "rate_per_second", row.id ? rate : 0);
+	document_number(&document, "eta_seconds",
+			row.id && !row.finished_at && rate > 0 ? (row.total - row.done - row.failed) / rate : 0);
+	document_time(&document, "started", row.started_at);
+	document_time(&document, "finished", row.finished_at);
+	return document_end(&document);
+}

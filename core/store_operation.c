@@ -1,0 +1,80 @@
+/* Operations over whole projects. */
+#include "store_internal.h"
+
+static void operation_read(sqlite3_stmt *stmt, struct operation_row *ret)
+{
+	ret->id = sqlite3_column_int64(stmt, 0);
+	ret->project = sqlite3_column_int64(stmt, 1);
+	column_text(stmt, 2, ret->kind, sizeof(ret->kind));
+	column_text(stmt, 3, ret->state, sizeof(ret->state));
+	ret->total = sqlite3_column_int64(stmt, 4);
+	ret->done = sqlite3_column_int64(stmt, 5);
+	ret->failed = sqlite3_column_int64(stmt, 6);
+	ret->cursor = sqlite3_column_int64(stmt, 7);
+	ret->started_at = sqlite3_column_int64(stmt, 8);
+	ret->finished_at = sqlite3_column_int64(stmt, 9);
+}
+
+int operation_newest(struct store *store, rowid project, struct operation_row *ret, struct error *err)
+{
+	_cleanup_statement_ sqlite3_stmt *stmt =
+		statement(store, err,
+			  "SELECT id, project, kind, state, total, done, failed, cursor, started_at, finished_at"
+			  " FROM operation WHERE project=? ORDER BY id DESC LIMIT 1",
+			  "i", project);
+	int r = stmt ? statement_step(store, stmt, err) : -err->code;
+
+	if (r < 0)
+		return r;
+	*ret = (struct operation_row){.project = project, .state = "none", .kind = "none"};
+	if (r == 1)
+		operation_read(stmt, ret);
+	return 0;
+}
+
+int operation_each_active(struct store *store, int (*each)(void *context, rowid project), void *context,
+			  struct error *err)
+{
+	_cleanup_statement_ sqlite3_stmt *stmt =
+		statement(store, err, "SELECT DISTINCT project FROM operation WHERE finished_at=0", "");
+	int r;
+
+	if (!stmt)
+		return -err->code;
+	while ((r = statement_step(store, stmt, err)) == 1) {
+		r = each(context, sqlite3_column_int64(stmt, 0));
+		if (r < 0)
+			return r;
+	}
+	return r;
+}
+
+/* A new one takes the place of those that still run: each app instance is made anew once, by the newest. */
+int operation_insert(struct store *store, struct operation_row *row, struct error *err)
+{
+	int r = statement_run(store, err,
+			      "UPDATE operation SET state='cancelled', finished_at=? WHERE project=? AND finished_at=0", "ii",
+			      row->started_at, row->project);
+
+	if (r == 0)
+		r = statement_run(store, err,
+				  "INSERT INTO operation(project, kind, state, started_at) VALUES(?, ?, ?, ?)", "itti",
+				  row->project, row->kind, row->state, row->started_at);
+	if (r == 0)
+		row->id = store_last_id(store);
+	return r;
+}
+
+int operation_update(struct store *store, const struct operation_row *row, struct error *err)
+{
+	return statement_run(store, err,
+			     "UPDATE operation SET state=?, total=?, done=?, failed=?, cursor=?, finished_at=? WHERE id=?",
+			     "tiiiiii", row->state, row->total, row->done, row->failed, row->cursor, row->finished_at,
+			     row->id);
+}
+
+int operation_release(struct store *store, rowid project, struct error *err)
+{
+	return statement_run(store, err, "UPDATE operation SET state='running' WHERE project=? AND state='held'", "i",
+			     project);
+}

@@ -1,0 +1,119 @@
+#!/bin/bash
+# mkdir, rmdir, triggers and uploads (by cp, and by temporary file and rename) while the worker is killed again and
+# again: each succeeds, and has happened exactly once. Only an upload whose bytes were still arriving may get EIO.
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/../lib.sh"
+
+start_certfs
+new_project p
+new_project uploads
+new_project renames
+make_intermediate other root
+mkdir "$PROJECTS/p/apps/gw"
+
+# change KIND NUMBER: one actor, until $T/stop is there
+change() {
+    python3 - "$PROJECTS" "$1" "$2" "$T" <<'PYTHON'
+import errno, os, pathlib, sys
+projects, kind, number, base = pathlib.Path(sys.argv[1]), sys.argv[2], sys.argv[3], pathlib.Path(sys.argv[4])
+apps = projects / "p" / "apps"
+count = 0
+
+def write(path, data, flags=os.O_WRONLY | os.O_TRUNC):
+    fd = os.open(path, flags, 0o600)
+    try:
+        os.write(fd, data)
+    finally:
+        os.close(fd)
+
+def directories():
+    (apps / f"d-{number}").mkdir()
+    assert (apps / f"d-{number}").is_dir()
+    (apps / f"d-{number}").rmdir()
+    assert not (apps / f"d-{number}").exists()
+
+def keep():
+    (apps / f"k-{number}-{count}").mkdir()
+
+def touch():
+    os.utime(apps / "gw" / kind)
+
+def text():
+    write(apps / "gw" / "purge", f"round {count}\n".encode())
+
+def retried(change):
+    for _ in range(50):
+        try:
+            return change()
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise
+    raise AssertionError("EIO fifty times")
+
+def part(name, extension, how):
+    data = (base / "ca" / f"{name}.{extension}").read_bytes()
+    target = {"chain": "cert.pem", "key": "key.pem"}[extension]
+    directory = projects / ("renames" if how == "rename" else "uploads") / "signing_ca"
+    def by_rename():
+        temporary = directory / f".{target}.{count}"
+        retried(lambda: write(temporary, data, os.O_WRONLY | os.O_CREAT))
+        temporary.rename(directory / target)
+    if how == "rename":
+        by_rename()
+    else:
+        retried(lambda: write(directory / target, data))
+
+def upload(how):
+    name = "other" if count % 2 == 0 else "int"
+    part(name, "chain", how)
+    part(name, "key", how)
+
+ACTIONS = {"directories": directories, "keep": keep, "renew": touch, "purge": text,
+           "upload": lambda: upload("write"), "rename": lambda: upload("rename")}
+while not (base / "stop").exists():
+    ACTIONS[kind]()
+    count += 1
+(base / f"count-{kind}-{number}").write_text(str(count))
+PYTHON
+}
+
+actors=()
+for actor in directories:1 directories:2 keep:1 keep:2 renew:1 renew:2 purge:1 upload:1 rename:1; do
+    change "${actor%:*}" "${actor#*:}" 2>"$T/err-$actor" &
+    actors+=("$!:$actor")
+done
+for _ in $(seq 80); do
+    sleep 0.1
+    ! find_worker || kill -9 "$WORKER_PID" 2>/dev/null || true
+done
+touch "$T/stop"
+failed=
+for actor in "${actors[@]}"; do
+    wait "${actor%%:*}" || failed+="${actor#*:}: $(grep -aE "^[A-Za-z]*(Error|Exception)" "$T/err-${actor#*:}")"$'\n'
+done
+[ -z "$failed" ] || fail "$failed"
+wait_until 10 find_worker
+
+total() {
+    local sum=0 file
+    for file in "$T/count-$1-"*; do
+        sum=$((sum + $(cat "$file")))
+    done
+    [ "$sum" -ge "$2" ] || fail "only $sum times $1: no test"
+    echo "$sum"
+}
+gw=$PROJECTS/p/apps/gw
+renewed=$(total renew 20) purged=$(total purge 10)
+echo "$renewed renewed, $purged purged, $(total keep 20) made, $(total upload 5) and $(total rename 5) uploads"
+assert_eq "$(field "$gw/renew" counter)" "$renewed" "counter of renew"
+assert_eq "$(field "$gw/purge" counter)" "$purged" "counter of purge"
+assert_eq "$(find "$PROJECTS/p/apps" -maxdepth 1 -name 'k-*' | wc -l)" "$(total keep 20)" "app instances made"
+assert_eq "$(find "$PROJECTS/p/apps" -maxdepth 1 -name 'd-*' | wc -l)" 0 "app instances removed"
+for kind in upload rename; do
+    last=int
+    [ $(($(total $kind 5) % 2)) = 0 ] || last=other
+    assert_eq "$(active ${kind}s | tr -d :)" "$(fingerprint "$CA/$last.pem" | tr -d :)" "$kind: the last upload"
+    assert_lacks "$(cat "$PROJECTS/${kind}s/signing_ca/status")" "^rejected: *[^ ]" "$kind"
+done
+assert_pair "$gw/device_ca.pem" "$gw/device_ca.key"
+check_clean
