@@ -22,6 +22,7 @@ struct core {
 	struct pool *pool;         /* pool.h */
 	struct keypool *keypool;   /* keypool.h */
 	struct issue *issue;       /* issue.h */
+	struct monitor *monitor;   /* monitor.h */
 	struct bulks *bulks;       /* bulk.h */
 	struct upload *upload;     /* upload.h */
 	struct rejected *rejected; /* rejected.h */

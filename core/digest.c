@@ -61,3 +61,21 @@ void colon_hex(struct span data, char *ret, size_t room)
 	}
 	*ret = '\0';
 }
+
+size_t base64_size(size_t size)
+{
+	return (size + 2) / 3 * 4;
+}
+
+/* Straight into the buffer, so that a secret stays in secure memory. EVP_EncodeBlock ends with a NUL: one byte more. */
+void base64_add(struct buffer *out, struct span data)
+{
+	const size_t start = out->size, size = base64_size(data.size);
+
+	if (data.size > 1 << 30)
+		out->failed = true;
+	if (data.size == 0 || buffer_status(out) < 0 || buffer_reserve(out, start + size + 1) < 0)
+		return;
+	EVP_EncodeBlock(out->data + start, data.data, (int)data.size);
+	out->size = start + size;
+}

@@ -113,7 +113,8 @@ static int issuing_apply(struct job *job, struct store *store, struct error *err
 	if (r == -EEXIST)
 		return error_set(err, ESTALE, "the serial number is taken"); /* another one, at the next attempt */
 	if (r == 0)
-		r = app_set_generation(store, issuing->app, issuing->row.id, issuing->row.number, err);
+		r = app_set_generation(store, issuing->app, issuing->row.id, issuing->row.number,
+				       device_ca_renewal_at(&issuing->view->project->policy, &issuing->row), err);
 	if (r == 0)
 		r = signing_ca_issued(store, issuing->row.signing_ca, issuing->row.not_after, err);
 	if (r == 0)

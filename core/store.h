@@ -77,6 +77,11 @@ int project_set_owner(struct store *store, rowid id, const struct owner *owner, 
 int project_set_policy(struct store *store, rowid id, struct span text, struct error *err); /* [w] and the next revision */
 int project_set_signing_ca(struct store *store, rowid id, rowid signing_ca, struct error *err); /* [w] and the next revision */
 int project_next_revision(struct store *store, rowid id, struct error *err);                  /* [w] */
+int project_set_next(struct store *store, rowid id, rowid next_ca, rowid csr_key, struct error *err); /* [w] and the next revision */
+int project_set_due(struct store *store, rowid id, unixtime due_at, int announced, struct error *err); /* [w] */
+int project_set_recheck(struct store *store, rowid id, rowid recheck, struct error *err);         /* [w] */
+/* Up to room projects that the monitor is to look at. Returns how many. */
+int project_due(struct store *store, unixtime now, rowid *ret, int room, struct error *err);
 int project_next_epoch(struct store *store, rowid id, bool compromised, struct error *err);    /* [w] */
 int project_add_apps(struct store *store, rowid id, int64_t count, unixtime now, struct error *err); /* [w] */
 
@@ -139,11 +144,16 @@ int app_each(struct store *store, rowid project, rowid after, int (*each)(void *
 int app_insert(struct store *store, struct app_row *row, struct error *err); /* [w] sets row->id */
 int app_delete(struct store *store, rowid id, struct error *err);            /* [w] */
 int app_set_owner(struct store *store, rowid id, const struct owner *owner, struct error *err); /* [w] */
-int app_set_generation(struct store *store, rowid id, rowid generation, int64_t number, struct error *err); /* [w] */
+/* [w] and when the monitor is to look at it */
+int app_set_generation(struct store *store, rowid id, rowid generation, int64_t number, unixtime due_at,
+		       struct error *err);
 int app_set_stale(struct store *store, rowid id, int64_t number, struct error *err);                      /* [w] */
 
 /* [w] at 0: lifts the revocation. */
 int app_set_revoked(struct store *store, rowid id, unixtime at, const char *reason, struct error *err);
+int app_set_due(struct store *store, rowid id, unixtime due_at, int announced, struct error *err); /* [w] */
+/* Up to room app instances that the monitor is to look at. Returns how many. */
+int app_due(struct store *store, unixtime now, rowid *ret, int room, struct error *err);
 /* Up to `room` app instances with a certificate, behind `after`. Returns how many. */
 int app_issued_after(struct store *store, rowid project, rowid after, rowid *ret, int room, struct error *err);
 int app_count_issued(struct store *store, rowid project, int64_t *ret, struct error *err);

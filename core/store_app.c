@@ -3,7 +3,7 @@
 
 #define APP_COLUMNS                                                                                     \
 	"id, project, name, uid, gid, mode, created_at, changed_at, generation, last_number, stale_number,"  \
-	" revoked_at, revoke_reason"
+	" revoked_at, revoke_reason, due_at, announced"
 
 static void app_read(sqlite3_stmt *stmt, struct app_row *ret)
 {
@@ -20,6 +20,8 @@ static void app_read(sqlite3_stmt *stmt, struct app_row *ret)
 	ret->stale_number = sqlite3_column_int64(stmt, 10);
 	ret->revoked_at = sqlite3_column_int64(stmt, 11);
 	column_text(stmt, 12, ret->revoke_reason, sizeof(ret->revoke_reason));
+	ret->due_at = sqlite3_column_int64(stmt, 13);
+	ret->announced = sqlite3_column_int(stmt, 14);
 }
 
 static int app_get(struct store *store, sqlite3_stmt *stmt, struct app_row *ret, struct error *err)
@@ -89,10 +91,33 @@ int app_set_owner(struct store *store, rowid id, const struct owner *owner, stru
 			     (int64_t)owner->uid, (int64_t)owner->gid, (int64_t)owner->mode, id);
 }
 
-int app_set_generation(struct store *store, rowid id, rowid generation, int64_t number, struct error *err)
+int app_set_generation(struct store *store, rowid id, rowid generation, int64_t number, unixtime due_at,
+		       struct error *err)
 {
-	return statement_run(store, err, "UPDATE app SET generation=?, last_number=? WHERE id=?", "iii", generation,
-			     number, id);
+	return statement_run(store, err,
+			     "UPDATE app SET generation=?, last_number=?, due_at=?, announced=-1 WHERE id=?", "iiii",
+			     generation, number, due_at, id);
+}
+
+int app_set_due(struct store *store, rowid id, unixtime due_at, int announced, struct error *err)
+{
+	return statement_run(store, err, "UPDATE app SET due_at=?, announced=? WHERE id=?", "iii", due_at,
+			     (int64_t)announced, id);
+}
+
+int app_due(struct store *store, unixtime now, rowid *ret, int room, struct error *err)
+{
+	_cleanup_statement_ sqlite3_stmt *stmt =
+		statement(store, err, "SELECT id FROM app WHERE due_at<>0 AND due_at<=? ORDER BY due_at LIMIT ?", "ii", now,
+			  (int64_t)room);
+	int count = 0;
+	int r;
+
+	if (!stmt)
+		return -err->code;
+	while ((r = statement_step(store, stmt, err)) == 1)
+		ret[count++] = sqlite3_column_int64(stmt, 0);
+	return r < 0 ? r : count;
 }
 
 int app_set_stale(struct store *store, rowid id, int64_t number, struct error *err)

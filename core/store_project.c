@@ -3,7 +3,7 @@
 
 #define PROJECT_COLUMNS                                                                                 \
 	"id, name, uid, gid, mode, created_at, changed_at, apps_changed_at, apps, epoch, revision, signing_ca,"       \
-	" epoch_compromised"
+	" epoch_compromised, next_ca, csr_key, due_at, announced, recheck"
 
 static void project_read(sqlite3_stmt *stmt, struct project_row *ret)
 {
@@ -20,6 +20,11 @@ static void project_read(sqlite3_stmt *stmt, struct project_row *ret)
 	ret->revision = sqlite3_column_int64(stmt, 10);
 	ret->signing_ca = sqlite3_column_int64(stmt, 11);
 	ret->epoch_compromised = sqlite3_column_int(stmt, 12) != 0;
+	ret->next_ca = sqlite3_column_int64(stmt, 13);
+	ret->csr_key = sqlite3_column_int64(stmt, 14);
+	ret->due_at = sqlite3_column_int64(stmt, 15);
+	ret->announced = sqlite3_column_int(stmt, 16);
+	ret->recheck = sqlite3_column_int64(stmt, 17);
 }
 
 static int project_get(struct store *store, sqlite3_stmt *stmt, struct project_row *ret, struct error *err)
@@ -117,19 +122,59 @@ int project_set_owner(struct store *store, rowid id, const struct owner *owner, 
 int project_set_policy(struct store *store, rowid id, struct span text, struct error *err)
 {
 	return statement_run(store, err,
-			     "UPDATE project SET policy=CAST(? AS TEXT), revision=revision+1 WHERE id=?", "bi", text,
-			     id);
+			     "UPDATE project SET policy=CAST(? AS TEXT), revision=revision+1, due_at=1, recheck=0 WHERE id=?",
+			     "bi", text, id);
 }
 
 int project_set_signing_ca(struct store *store, rowid id, rowid signing_ca, struct error *err)
 {
-	return statement_run(store, err, "UPDATE project SET signing_ca=?, revision=revision+1 WHERE id=?", "ii",
+	return statement_run(store, err,
+			     "UPDATE project SET signing_ca=?, revision=revision+1, due_at=1, announced=-1 WHERE id=?", "ii",
 			     signing_ca, id);
 }
 
 int project_next_revision(struct store *store, rowid id, struct error *err)
 {
 	return statement_run(store, err, "UPDATE project SET revision=revision+1 WHERE id=?", "i", id);
+}
+
+int project_set_next(struct store *store, rowid id, rowid next_ca, rowid csr_key, struct error *err)
+{
+	return statement_run(store, err, "UPDATE project SET next_ca=?, csr_key=?, revision=revision+1 WHERE id=?", "iii",
+			     next_ca, csr_key, id);
+}
+
+int project_set_due(struct store *store, rowid id, unixtime due_at, int announced, struct error *err)
+{
+	return statement_run(store, err, "UPDATE project SET due_at=?, announced=? WHERE id=?", "iii", due_at,
+			     (int64_t)announced, id);
+}
+
+int project_set_recheck(struct store *store, rowid id, rowid recheck, struct error *err)
+{
+	return statement_run(store, err, "UPDATE project SET recheck=? WHERE id=?", "ii", recheck, id);
+}
+
+static int collect_ids(struct store *store, sqlite3_stmt *stmt, rowid *ret, struct error *err)
+{
+	int count = 0;
+	int r;
+
+	if (!stmt)
+		return -err->code;
+	while ((r = statement_step(store, stmt, err)) == 1)
+		ret[count++] = sqlite3_column_int64(stmt, 0);
+	return r < 0 ? r : count;
+}
+
+/* Projects are few: no index for what is asked every few seconds of some thousand rows. */
+int project_due(struct store *store, unixtime now, rowid *ret, int room, struct error *err)
+{
+	_cleanup_statement_ sqlite3_stmt *stmt =
+		statement(store, err, "SELECT id FROM project WHERE (due_at<>0 AND due_at<=?) OR recheck>=0 LIMIT ?", "ii",
+			  now, (int64_t)room);
+
+	return collect_ids(store, stmt, ret, err);
 }
 
 int project_next_epoch(struct store *store, rowid id, bool compromised, struct error *err)

@@ -12,6 +12,11 @@ static const char schema_1[] =
 	"  created_at INTEGER NOT NULL, changed_at INTEGER NOT NULL, apps_changed_at INTEGER NOT NULL,"
 	"  apps INTEGER NOT NULL DEFAULT 0, epoch INTEGER NOT NULL DEFAULT 1,"
 	"  epoch_compromised INTEGER NOT NULL DEFAULT 0,"
+	/* The monitor's: next look at the signing CA (0: none), the state last told of; and how far a new policy has been applied to
+	 * the looks at app instances (-1: to all). */
+	"  due_at INTEGER NOT NULL DEFAULT 0, announced INTEGER NOT NULL DEFAULT -1, recheck INTEGER NOT NULL DEFAULT -1,"
+	/* The staged successor (a signing_ca), and the key of csr.pem (a signing_key). */
+	"  next_ca INTEGER NOT NULL DEFAULT 0, csr_key INTEGER NOT NULL DEFAULT 0,"
 	"  revision INTEGER NOT NULL DEFAULT 1, signing_ca INTEGER NOT NULL DEFAULT 0,"
 	"  policy TEXT NOT NULL) STRICT;"
 
@@ -39,8 +44,10 @@ static const char schema_1[] =
 	"  created_at INTEGER NOT NULL, changed_at INTEGER NOT NULL,"
 	"  generation INTEGER NOT NULL DEFAULT 0, last_number INTEGER NOT NULL DEFAULT 0,"
 	"  stale_number INTEGER NOT NULL DEFAULT 0, revoked_at INTEGER NOT NULL DEFAULT 0,"
-	"  revoke_reason TEXT NOT NULL DEFAULT '', UNIQUE(project, name)) STRICT;"
+	"  revoke_reason TEXT NOT NULL DEFAULT '',"
+	"  due_at INTEGER NOT NULL DEFAULT 0, announced INTEGER NOT NULL DEFAULT -1, UNIQUE(project, name)) STRICT;"
 	"CREATE INDEX app_listing ON app(project, id, name);"
+	"CREATE INDEX app_due ON app(due_at) WHERE due_at<>0;"
 
 	/* sealed NULL: a newer generation has taken the key's place. spki names the key of the certificate, key its signer. */
 	"CREATE TABLE generation("

@@ -23,6 +23,11 @@ struct project_row {
 	bool epoch_compromised;   /* what the last force_update made stale is revoked at once, for cACompromise */
 	int64_t revision;         /* grows with whatever changes bytes to come: policy, signing CA, chain */
 	rowid signing_ca;         /* the active one, 0: none */
+	rowid next_ca;            /* the staged successor, 0: none */
+	rowid csr_key;            /* the key of csr.pem, 0: none */
+	unixtime due_at;          /* when the monitor looks at the signing CA again, 0: never */
+	int announced;            /* its state that the last event told of, -1: none */
+	rowid recheck;            /* a new policy has been applied up to this app instance, -1: to all */
 };
 
 struct signing_ca_row {
@@ -53,6 +58,8 @@ struct app_row {
 	int64_t stale_number; /* generations up to this number are stale (purge) */
 	unixtime revoked_at;  /* 0: not */
 	char revoke_reason[REASON_SIZE];
+	unixtime due_at;      /* when the monitor looks at it again, 0: never */
+	int announced;        /* enum state that the last event told of, -1: none */
 };
 
 struct generation_row {
