@@ -25,6 +25,7 @@ struct core {
 	struct monitor *monitor;   /* monitor.h */
 	struct bulks *bulks;       /* bulk.h */
 	struct upload *upload;     /* upload.h */
+	struct crls *crls;         /* crl.h */
 	struct rejected *rejected; /* rejected.h */
 	_Atomic unixtime newest;   /* when the newest certificate was issued */
 	pthread_mutex_t activity_lock;

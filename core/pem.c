@@ -4,6 +4,7 @@
 
 #include "keypair.h"
 #include "x509.h"
+#include "x509_crl.h"
 #include "x509_internal.h"
 
 enum { LINE_BYTES = 48 }; /* 64 columns */
@@ -13,7 +14,9 @@ static const struct pem_label {
 	const char *end;
 	size_t size; /* of both lines */
 } certificate_label = {"-----BEGIN CERTIFICATE-----\n", "-----END CERTIFICATE-----\n", 28 + 26},
-  private_key_label = {"-----BEGIN PRIVATE KEY-----\n", "-----END PRIVATE KEY-----\n", 28 + 26};
+  private_key_label = {"-----BEGIN PRIVATE KEY-----\n", "-----END PRIVATE KEY-----\n", 28 + 26},
+  crl_label = {"-----BEGIN X509 CRL-----\n", "-----END X509 CRL-----\n", 25 + 23},
+  request_label = {"-----BEGIN CERTIFICATE REQUEST-----\n", "-----END CERTIFICATE REQUEST-----\n", 36 + 34};
 
 static size_t pem_size(const struct pem_label *label, size_t der_size)
 {
@@ -62,4 +65,14 @@ size_t pem_pkcs8_size(size_t der_size)
 void pem_add_pkcs8(struct buffer *out, struct span pkcs8)
 {
 	add_block(out, &private_key_label, pkcs8);
+}
+
+void pem_add_crl(struct buffer *out, struct span der)
+{
+	add_block(out, &crl_label, der);
+}
+
+void pem_add_request(struct buffer *out, struct span der)
+{
+	add_block(out, &request_label, der);
 }

@@ -119,6 +119,13 @@ static void notice_no_root(struct notice *notice)
 		 "signing_ca/cert.pem again with the root.");
 }
 
+static void notice_no_crl(struct notice *notice)
+{
+	*notice = (struct notice){"CRL_NOT_SIGNED", "NOTICE", "PROJECT", "NONE", ""};
+	snprintf(notice->message, sizeof(notice->message),
+		 "The signing CA may not sign CRLs (its keyUsage lacks cRLSign): revocations are not published.");
+}
+
 size_t signing_ca_notices(const struct view *view, struct notice *ret)
 {
 	const struct signing_ca *ca = view->project->signing_ca;
@@ -136,5 +143,7 @@ size_t signing_ca_notices(const struct view *view, struct notice *ret)
 		notice_ending(ca, view->now, &ret[n++]);
 	if (!ca->chain.has_root)
 		notice_no_root(&ret[n++]);
+	if (!ca->row.crl_sign)
+		notice_no_crl(&ret[n++]);
 	return n;
 }

@@ -3,6 +3,8 @@
 #include <string.h>
 
 #include "counts.h"
+#include "crl.h"
+#include "idlist.h"
 #include "rejected.h"
 #include "render_internal.h"
 #include "upload.h"
@@ -130,6 +132,46 @@ int render_signing_ca_info(const struct view *view, struct buffer *out, struct e
 int render_signing_ca_info_json(const struct view *view, struct buffer *out, struct error *err)
 {
 	return render_document(view, DOCUMENT_JSON, signing_ca_info, out, err);
+}
+
+/* ---- crl.pem ---- */
+
+static int collect_id(void *context, rowid id)
+{
+	return idlist_add(context, id);
+}
+
+static int add_crl_of(const struct view *view, rowid id, struct buffer *out, struct error *err)
+{
+	struct signing_ca *ca;
+	int r = core_signing_ca(view->core, id, &ca, err);
+
+	if (r < 0)
+		return r;
+	if (ca->row.crl_sign)
+		r = crl_add(view->core, ca, view->now, out, err);
+	object_unref(&ca->object);
+	return r;
+}
+
+/* The active key's first, then those that still have unexpired certificates. */
+int render_crl(const struct view *view, struct buffer *out, struct error *err)
+{
+	_cleanup_idlist_ struct idlist replaced = {0};
+	const struct project_row *project = &view->project->row;
+	struct store *store;
+	int r = core_reader(view->core, &store, err);
+
+	if (r == 0)
+		r = signing_ca_each_replaced(store, project, view->now, collect_id, &replaced, err);
+	if (r == 0 && project->signing_ca)
+		r = add_crl_of(view, project->signing_ca, out, err);
+	for (size_t i = 0; r == 0 && i < replaced.count; i++)
+		r = add_crl_of(view, replaced.id[i], out, err);
+	if (r == 0 && out->size == 0)
+		return error_set(err, project->signing_ca ? ENODATA : ENOKEY,
+				 "the project has no signing CA that may sign CRLs (keyUsage cRLSign)");
+	return r;
 }
 
 static const char *signing_ca_state(const struct view *view)

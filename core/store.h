@@ -194,6 +194,24 @@ int generation_revoke(struct store *store, rowid id, unixtime at, const char *re
 /* [w] Revokes what has not expired of an app instance that goes away, and drops its keys. */
 int generation_retire(struct store *store, rowid app, unixtime now, const char *reason, struct error *err);
 
+/* What a CRL of a signing CA's key tells at time now: what is revoked, and ended after `since`; of a compromised key all that has
+ * not ended. */
+struct revocation_row {
+	uint8_t serial[SERIAL_SIZE];
+	unixtime revoked_at;
+	char reason[32];
+};
+int revocation_each(struct store *store, const struct signing_ca_row *ca, unixtime now, unixtime since,
+		    int (*each)(void *context, const struct revocation_row *row), void *context, struct error *err);
+
+/* What changes when that list does. */
+struct revocations {
+	int64_t count;
+	unixtime latest;
+};
+int revocation_count(struct store *store, const struct signing_ca_row *ca, unixtime now, struct revocations *ret,
+		     struct error *err);
+
 /* ---- triggers, requests, audit (store_log.c) ---- */
 
 /* scope: "app" or "project". A trigger that never fired gives zeros and the state "none". */

@@ -58,6 +58,8 @@ static const char schema_1[] =
 	"  spki BLOB NOT NULL, cert BLOB NOT NULL, sealed BLOB, revoked_at INTEGER NOT NULL DEFAULT 0,"
 	"  revoke_reason TEXT NOT NULL DEFAULT '', UNIQUE(app, number), UNIQUE(key, serial)) STRICT;"
 
+	"CREATE INDEX generation_revoked ON generation(key, revoked_at) WHERE revoked_at<>0;"
+
 	"CREATE TABLE fired("
 	"  scope TEXT NOT NULL, object INTEGER NOT NULL, name TEXT NOT NULL, counter INTEGER NOT NULL,"
 	"  last INTEGER NOT NULL, reason TEXT NOT NULL, state TEXT NOT NULL,"

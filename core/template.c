@@ -162,41 +162,43 @@ static size_t read_spaces(struct span text, size_t *ret)
 	return spaces > TEMPLATE_INDENT_MAX ? 0 : end;
 }
 
-/* The filter that text, behind a variable, begins with, if any. EINVAL: the sentence has no line yet. */
-static int read_filter(struct span text, struct filter *ret, struct error *err)
+/* What name, behind a |, stands for; after is what follows it. */
+static int name_filter(struct span name, struct span after, struct filter *ret, struct error *err)
 {
-	struct filter filter = {0};
-	struct span name;
-	size_t digits;
+	size_t digits = 0, spaces = 0;
 
-	if (!filter_begins(text)) {
-		*ret = filter;
+	if (span_equal(name, span_text("base64"))) {
+		*ret = (struct filter){FILTER_BASE64, 0, 1 + name.size};
 		return 0;
 	}
-	for (filter.size = 1; filter.size < text.size && is_word(text.data[filter.size]);)
-		filter.size++;
-	name = (struct span){text.data + 1, filter.size - 1};
-	if (span_equal(name, span_text("base64"))) {
-		filter.kind = FILTER_BASE64;
-	} else if (span_equal(name, span_text("indent"))) {
-		filter.kind = FILTER_INDENT;
-		digits = filter.size < text.size && text.data[filter.size] == ':'
-				 ? read_spaces(span_from(text, filter.size + 1), &filter.spaces)
-				 : 0;
-		if (digits == 0)
-			return error_set(err, EINVAL, "|indent needs a number from 0 to %d: |indent:6",
-					 TEMPLATE_INDENT_MAX);
-		filter.size += 1 + digits;
-	} else {
+	if (!span_equal(name, span_text("indent")))
 		return error_set(err, EINVAL,
 				 "there is no filter |%.*s, only |base64 and |indent:N (put a space before the | if it "
 				 "is meant to stay)",
 				 (int)(name.size < 64 ? name.size : 64), (const char *)name.data);
-	}
-	if (filter_begins(span_from(text, filter.size)))
-		return error_set(err, EINVAL, "a variable can have one filter only");
-	*ret = filter;
+	if (after.size > 0 && after.data[0] == ':')
+		digits = read_spaces(span_from(after, 1), &spaces);
+	if (digits == 0)
+		return error_set(err, EINVAL, "|indent needs a number from 0 to %d: |indent:6", TEMPLATE_INDENT_MAX);
+	*ret = (struct filter){FILTER_INDENT, spaces, 1 + name.size + 1 + digits};
 	return 0;
+}
+
+/* The filter that text, behind a variable, begins with, if any. EINVAL: the sentence has no line yet. */
+static int read_filter(struct span text, struct filter *ret, struct error *err)
+{
+	size_t end = 1;
+	int r;
+
+	*ret = (struct filter){0};
+	if (!filter_begins(text))
+		return 0;
+	while (end < text.size && is_word(text.data[end]))
+		end++;
+	r = name_filter((struct span){text.data + 1, end - 1}, span_from(text, end), ret, err);
+	if (r == 0 && filter_begins(span_from(text, ret->size)))
+		r = error_set(err, EINVAL, "a variable can have one filter only");
+	return r;
 }
 
 /* ---- values ---- */
@@ -263,7 +265,7 @@ static size_t line_at(struct span template, const uint8_t *at)
 static int put_variable(const struct vocabulary *vocabulary, struct span text, struct sink *sink, size_t *ret,
 			struct error *err)
 {
-	struct variable variable;
+	struct variable variable = {0};
 	struct filter filter;
 	int r;
 

@@ -116,11 +116,24 @@ int issuer_prove(const struct issuer *issuer, const struct chain *chain, const s
 int x509_check_issued(struct span cert, struct span signer, const uint8_t serial[SERIAL_SIZE],
 		      const uint8_t spki[FINGERPRINT_SIZE], struct error *err);
 
+/* ---- successors of a signing CA (x509_successor.c) ---- */
+
+/* A new key of the same kind as the certificate's: RSA of as many bits, EC on the same curve, Ed25519. */
+int keypair_generate_like(struct span cert, struct keypair **ret, struct error *err);
+
+/* A self-signed certificate for a new key, in all else like the self-signed one: subject, path length, key usage, lifetime; valid
+ * from now on (less five minutes). ret: DER. */
+int x509_successor(struct span cert, const struct keypair *key, unixtime now, struct buffer *ret, struct error *err);
+
+/* A PKCS#10 request (RFC 2986) for a new key, with subject, basicConstraints and keyUsage of the certificate. ret: DER. */
+int x509_request(struct span cert, const struct keypair *key, struct buffer *ret, struct error *err);
+
 /* ---- PEM ---- */
 
 /* Length of the PEM form ("-----BEGIN CERTIFICATE-----", 64 columns, final newline) of a DER of that size. */
 size_t pem_certificate_size(size_t der_size);
 void pem_add_certificate(struct buffer *out, struct span der);
+void pem_add_request(struct buffer *out, struct span der);
 
 /* ---- describing (x509_info.c) ---- */
 

@@ -111,6 +111,16 @@ void key_text(const EVP_PKEY *pkey, char *ret, size_t room);
 /* The sentence about keys that certfs can't use, "KEY is a …: …". */
 int key_check_kind(const EVP_PKEY *pkey, const char *whose, struct error *err);
 
+/* ---- x509_issue.c: what CRLs are made with, too ---- */
+
+/* Signs a DER part of any kind: SEQUENCE { part, algorithm, signature }. Errors as issuer_sign. */
+int issuer_sign_part(const struct issuer *issuer, struct span part, struct buffer *ret, struct error *err);
+
+/* DER, borrowed: AlgorithmIdentifier, Name, the AKI extension. */
+struct span issuer_algorithm(const struct issuer *issuer);
+struct span issuer_name(const struct issuer *issuer);
+struct span issuer_aki(const struct issuer *issuer);
+
 /* ---- x509_verify.c ---- */
 
 /* Verifies the first certificate of path by way of the others, the last being trusted: strict RFC

@@ -261,6 +261,8 @@ static bool signer_start(const struct issuer *issuer, EVP_MD_CTX *signer)
 /* Is a certificate with a signature of this length as long as planned, in the form that counts? */
 static bool is_as_planned(const struct issuer *issuer, const struct tbs *tbs, size_t signature_size)
 {
+	if (tbs == NULL)
+		return true; /* no certificate: any length will do */
 	if (!tbs->order->pem_size_only)
 		return signature_size == issuer->signature_size;
 	return pem_certificate_size(size_certificate(issuer, tbs, signature_size)) ==
@@ -303,7 +305,8 @@ static int sign(const struct issuer *issuer, const struct tbs *tbs, struct span 
 			 reason);
 }
 
-static void add_certificate(const struct issuer *issuer, struct span tbs,
+/* SIGNED{}: the part, the algorithm, the signature. */
+static void add_signed(const struct issuer *issuer, struct span tbs,
 			    const struct signature *signature, struct buffer *out)
 {
 	static const uint8_t unused_bits = 0;
@@ -338,10 +341,41 @@ int issuer_sign(const struct issuer *issuer, const struct device_ca_order *order
 	r = sign(issuer, &tbs, buffer_span(&signed_part), &signature, err);
 	if (r < 0)
 		return r;
-	add_certificate(issuer, buffer_span(&signed_part), &signature, &out);
+	add_signed(issuer, buffer_span(&signed_part), &signature, &out);
 	if (buffer_status(&out) < 0)
 		return x509_no_memory(err);
 	buffer_clear(ret);
 	*ret = buffer_take(&out);
 	return 0;
+}
+
+int issuer_sign_part(const struct issuer *issuer, struct span part, struct buffer *ret, struct error *err)
+{
+	_cleanup_buffer_ struct buffer out = {0};
+	struct signature signature;
+	int r = sign(issuer, NULL, part, &signature, err);
+
+	if (r < 0)
+		return r;
+	add_signed(issuer, part, &signature, &out);
+	if (buffer_status(&out) < 0)
+		return x509_no_memory(err);
+	buffer_clear(ret);
+	*ret = buffer_take(&out);
+	return 0;
+}
+
+struct span issuer_algorithm(const struct issuer *issuer)
+{
+	return (struct span){issuer->kind->algorithm, issuer->kind->algorithm_size};
+}
+
+struct span issuer_name(const struct issuer *issuer)
+{
+	return buffer_span(&issuer->name);
+}
+
+struct span issuer_aki(const struct issuer *issuer)
+{
+	return buffer_span(&issuer->aki);
 }

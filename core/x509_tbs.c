@@ -96,7 +96,7 @@ int tbs_plan(struct tbs *tbs, size_t spki_size, struct error *err)
 
 /* ---- the TBSCertificate ---- */
 
-static void add_time(struct buffer *out, unixtime time)
+void tbs_add_time(struct buffer *out, unixtime time)
 {
 	time_t seconds = (time_t)time;
 	char text[GENERALIZED_TIME_SIZE + 1];
@@ -164,8 +164,8 @@ int tbs_add(const struct tbs *tbs, struct span spki, struct buffer *out)
 	buffer_add_span(out, tbs->algorithm);
 	buffer_add_span(out, tbs->issuer);
 	der_add_header(out, DER_SEQUENCE, tbs->validity_size);
-	add_time(out, tbs->order->not_before);
-	add_time(out, tbs->order->not_after);
+	tbs_add_time(out, tbs->order->not_before);
+	tbs_add_time(out, tbs->order->not_after);
 	add_subject(out, tbs->common_name);
 	buffer_add_span(out, spki);
 	return add_extensions(tbs, spki, out);

@@ -29,4 +29,7 @@ int tbs_plan(struct tbs *tbs, size_t spki_size, struct error *err);
  * malformed. */
 int tbs_add(const struct tbs *tbs, struct span spki, struct buffer *out);
 
+/* Appends a Time: UTCTime until 2049, GeneralizedTime from 2050 on (RFC 5280, 4.1.2.5). */
+void tbs_add_time(struct buffer *out, unixtime time);
+
 #endif

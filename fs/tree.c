@@ -120,6 +120,7 @@ static const struct tree_row rows[] = {
 	 .render = render_signing_ca_status},
 	{KIND_SIGNING_CA_STATUS_JSON, KIND_SIGNING_CA, "status.json", SCOPE_PROJECT, 0444, 0,
 	 .render = render_signing_ca_status_json},
+	{KIND_CRL, KIND_SIGNING_CA, "crl.pem", SCOPE_PROJECT, 0444, 0, .render = render_crl},
 	{KIND_COMPROMISED, KIND_SIGNING_CA, "compromised", SCOPE_PROJECT, 0644, TREE_TRIGGER | TREE_TEXT_ONLY,
 	 .render = render_compromised, .write = core_compromised},
 

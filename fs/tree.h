@@ -55,6 +55,7 @@ enum kind {
 	KIND_PROGRESS = 43,
 	KIND_COMPROMISED = 44,
 	KIND_REVOKE = 45,
+	KIND_CRL = 46,
 	KIND_TEMPORARY = 126, /* no row: a dot name on its way to a writable one (temporary.h) */
 	KIND_COUNT = 127
 };

@@ -39,7 +39,8 @@ def touch():
     os.utime(apps / "gw" / kind)
 
 def text():
-    write(apps / "gw" / "purge", f"round {count}\n".encode())
+    # EIO: the bytes died with their worker, and nothing has happened
+    retried(lambda: write(apps / "gw" / "purge", f"round {count}\n".encode()))
 
 def retried(change):
     for _ in range(50):
@@ -50,23 +51,19 @@ def retried(change):
                 raise
     raise AssertionError("EIO fifty times")
 
-def part(name, extension, how):
-    data = (base / "ca" / f"{name}.{extension}").read_bytes()
-    target = {"chain": "cert.pem", "key": "key.pem"}[extension]
-    directory = projects / ("renames" if how == "rename" else "uploads") / "signing_ca"
-    def by_rename():
-        temporary = directory / f".{target}.{count}"
-        retried(lambda: write(temporary, data, os.O_WRONLY | os.O_CREAT))
-        temporary.rename(directory / target)
-    if how == "rename":
-        by_rename()
-    else:
-        retried(lambda: write(directory / target, data))
-
 def upload(how):
     name = "other" if count % 2 == 0 else "int"
-    part(name, "chain", how)
-    part(name, "key", how)
+    data = b"".join((base / "ca" / f"{name}.{part}").read_bytes() for part in ("chain", "key"))
+    directory = projects / ("renames" if how == "rename" else "uploads") / "signing_ca"
+    if how == "write":
+        retried(lambda: write(directory / "cert.pem", data))
+        return
+    temporary = directory / f".cert.pem.{count}"
+    def by_rename():
+        # What was in a temporary file is gone with its worker: EIO, and the whole is done again
+        retried(lambda: write(temporary, data, os.O_WRONLY | os.O_CREAT | os.O_TRUNC))
+        temporary.rename(directory / "cert.pem")
+    retried(by_rename)
 
 ACTIONS = {"directories": directories, "keep": keep, "renew": touch, "purge": text,
            "upload": lambda: upload("write"), "rename": lambda: upload("rename")}
