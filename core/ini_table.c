@@ -68,8 +68,6 @@ static int take_text(const struct ini_key *key, const char *value, void *field, 
 
 	if (!*value && key->kind == INI_TEXT)
 		return error_set(err, EINVAL, "%s: the value is empty", key->key);
-	if (!utf8_printable(span_text(value)))
-		return error_set(err, EINVAL, "%s: the value is not UTF-8 without control characters", key->key);
 	if (strlen(value) >= key->size)
 		return error_set(err, EINVAL, "%s: the value is longer than %zu bytes", key->key, key->size - 1);
 	r = key->check && *value ? key->check(value, err) : 0;
@@ -81,6 +79,9 @@ static int take_text(const struct ini_key *key, const char *value, void *field, 
 
 static int take_value(const struct ini_key *key, const char *value, void *field, struct error *err)
 {
+	/* Of every kind, as the sentence that refuses a value quotes it, and status.json the sentence. */
+	if (!utf8_printable(span_text(value)))
+		return error_set(err, EINVAL, "%s: the value is not UTF-8 without control characters", key->key);
 	switch (key->kind) {
 	case INI_YES_NO:
 		return take_yes_no(key, value, field, err);
@@ -132,6 +133,8 @@ static int on_key(void *user, const char *section, const char *name, const char 
 	for (size_t i = 0; i < reading->count; i++)
 		if (strcmp(reading->keys[i].section, section) == 0 && strcmp(reading->keys[i].key, name) == 0)
 			return take_key(reading, i, value ? value : "");
+	if (!utf8_printable(span_text(section)) || !utf8_printable(span_text(name)))
+		return reading_fail(reading, "", "the name of a key or section is not UTF-8 without control characters");
 	if (section_known(reading, section))
 		return reading_fail(reading, name, "there is no such key in this section");
 	if (!*section)

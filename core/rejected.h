@@ -5,7 +5,7 @@
 #include "certfs/buffer.h"
 #include "certfs/types.h"
 
-enum rejected_file { REJECTED_SIGNING_CA, REJECTED_POLICY, REJECTED_FILE_COUNT };
+enum rejected_file { REJECTED_SIGNING_CA, REJECTED_POLICY, REJECTED_USER_DATA };
 
 struct rejected;
 

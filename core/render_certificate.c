@@ -2,9 +2,9 @@
 #include <string.h>
 
 #include "certfs/render.h"
-#include "core_internal.h"
 #include "idlist.h"
 #include "name.h"
+#include "render_internal.h"
 
 enum { DAY = 86400, TRUST_DAYS_AFTER_END = 30 };
 
@@ -27,7 +27,7 @@ static int plan_order(const struct view *view, const struct issuer *issuer, stru
 }
 
 /* The DER size of the certificate to come. */
-static int plan_size(const struct view *view, size_t *ret, struct error *err)
+int certificate_plan_size(const struct view *view, size_t *ret, struct error *err)
 {
 	struct device_ca_order order = {0};
 	_Atomic uint32_t *planned;
@@ -51,23 +51,23 @@ static int plan_size(const struct view *view, size_t *ret, struct error *err)
 	return r;
 }
 
-static bool serves(const struct view *view)
+bool certificate_is_served(const struct view *view)
 {
 	return view->one_generation || view->decision.verdict == VERDICT_SERVE;
 }
 
 int size_device_ca_cert(const struct view *view, size_t *ret, struct error *err)
 {
-	const struct signing_ca *ca = serves(view) ? view->signer : view->project->signing_ca;
+	const struct signing_ca *ca = certificate_is_served(view) ? view->signer : view->project->signing_ca;
 	size_t der = (size_t)view->generation.cert_size;
 	int r = 0;
 
-	if (!ca || (!serves(view) && view->decision.verdict == VERDICT_REFUSE)) {
+	if (!ca || (!certificate_is_served(view) && view->decision.verdict == VERDICT_REFUSE)) {
 		*ret = SIZE_UNKNOWN;
 		return 0;
 	}
-	if (!serves(view))
-		r = plan_size(view, &der, err);
+	if (!certificate_is_served(view))
+		r = certificate_plan_size(view, &der, err);
 	if (r == 0)
 		*ret = pem_certificate_size(der) + ca->chain.pem.size;
 	return r;
@@ -76,10 +76,10 @@ int size_device_ca_cert(const struct view *view, size_t *ret, struct error *err)
 int size_device_ca_key(const struct view *view, size_t *ret, struct error *err)
 {
 	(void)err;
-	if (!serves(view) && view->decision.verdict == VERDICT_REFUSE)
+	if (!certificate_is_served(view) && view->decision.verdict == VERDICT_REFUSE)
 		*ret = SIZE_UNKNOWN;
 	else
-		*ret = keypair_pem_size(serves(view) ? (enum key_type)view->generation.key_type :
+		*ret = keypair_pem_size(certificate_is_served(view) ? (enum key_type)view->generation.key_type :
 						       view->project->policy.key_type);
 	return 0;
 }
@@ -89,7 +89,7 @@ int size_bundle(const struct view *view, size_t *ret, struct error *err)
 	size_t key;
 	int r = size_device_ca_cert(view, ret, err);
 
-	if (r < 0 || (!serves(view) && view->decision.verdict == VERDICT_REFUSE))
+	if (r < 0 || (!certificate_is_served(view) && view->decision.verdict == VERDICT_REFUSE))
 		return r;
 	r = size_device_ca_key(view, &key, err);
 	if (r == 0)
@@ -106,7 +106,7 @@ static int out_status(const struct buffer *out, struct error *err)
 
 static int must_be_served(const struct view *view, struct error *err)
 {
-	if (serves(view))
+	if (certificate_is_served(view))
 		return 0;
 	if (view->decision.verdict == VERDICT_REFUSE) {
 		*err = view->decision.refusal;

@@ -23,7 +23,11 @@ int64_t days_until(unixtime then, unixtime now);
 const char *state_severity(enum state state);
 
 /* The notices that a signing CA gives to its project and to every app instance below it: at most SIGNING_CA_NOTICES. */
-enum { SIGNING_CA_NOTICES = 4 };
+enum { SIGNING_CA_NOTICES = 5 };
 size_t signing_ca_notices(const struct view *view, struct notice *ret);
+
+/* The certificate files' sizes and contents are made from the generation that is served, or planned for the one to come. */
+bool certificate_is_served(const struct view *view);
+int certificate_plan_size(const struct view *view, size_t *ret, struct error *err);
 
 #endif

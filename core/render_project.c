@@ -53,21 +53,35 @@ static void project_message(enum state state, const struct app_counts *counts, c
 			 (long long)counts->expired);
 }
 
+/* Writes that were refused; signing_ca/status tells of its own. */
+static const struct {
+	enum rejected_file file;
+	const char *cause, *what;
+} refusals[] = {
+	{REJECTED_POLICY, "POLICY_REJECTED", "policy"},
+	{REJECTED_USER_DATA, "USER_DATA_REJECTED", "user_data.in or details"},
+};
+
+enum { REFUSALS = sizeof(refusals) / sizeof(refusals[0]) };
+
 static size_t project_notices(const struct view *view, struct notice *ret)
 {
 	size_t n = signing_ca_notices(view, ret);
 	char text[512];
 
-	if (!rejected_get(view->core->rejected, view->project->row.id, REJECTED_POLICY, text, sizeof(text)))
-		return n;
-	ret[n] = (struct notice){"POLICY_REJECTED", "WARN", "PROJECT", "NONE", ""};
-	snprintf(ret[n++].message, sizeof(ret[0].message), "The last write of policy was refused: %.460s", text);
+	for (size_t i = 0; i < REFUSALS; i++) {
+		if (!rejected_get(view->core->rejected, view->project->row.id, refusals[i].file, text, sizeof(text)))
+			continue;
+		ret[n] = (struct notice){refusals[i].cause, "WARN", "PROJECT", "NONE", ""};
+		snprintf(ret[n++].message, sizeof(ret[0].message), "The last write of %s was refused: %.512s",
+			 refusals[i].what, text);
+	}
 	return n;
 }
 
 static int project_status(const struct view *view, struct document *document, struct error *err)
 {
-	struct notice notices[1 + SIGNING_CA_NOTICES];
+	struct notice notices[REFUSALS + SIGNING_CA_NOTICES];
 	const struct signing_ca *ca = view->project->signing_ca;
 	struct app_counts counts;
 	enum state state;

@@ -222,7 +222,14 @@ int trigger_put(struct store *store, const char *scope, rowid object, const char
 /* Objects on which that trigger of that scope is in the state "running". */
 int trigger_each_running(struct store *store, const char *scope, const char *name,
 			 int (*each)(void *context, rowid object), void *context, struct error *err);
-int trigger_drop(struct store *store, const char *scope, rowid object, struct error *err); /* [w] */
+/* [w] Triggers and texts of an object that goes away. */
+int trigger_drop(struct store *store, const char *scope, rowid object, struct error *err);
+
+/* Texts that users wrote: name is "template" or "details". ENOENT: none. */
+int document_get(struct store *store, const char *scope, rowid object, const char *name, struct buffer *ret,
+		 struct error *err);
+int document_put(struct store *store, const char *scope, rowid object, const char *name, struct span content,
+		 struct error *err); /* [w] */
 
 /* The answer that a request of this FUSE connection got before the worker died: 1 and *ret_result, or 0. */
 int request_find(struct store *store, uint64_t connection, uint64_t request, int64_t *ret_result, struct error *err);

@@ -52,7 +52,29 @@ int trigger_each_running(struct store *store, const char *scope, const char *nam
 
 int trigger_drop(struct store *store, const char *scope, rowid object, struct error *err)
 {
-	return statement_run(store, err, "DELETE FROM fired WHERE scope=? AND object=?", "ti", scope, object);
+	int r = statement_run(store, err, "DELETE FROM fired WHERE scope=? AND object=?", "ti", scope, object);
+
+	return r == 0 ? statement_run(store, err, "DELETE FROM document WHERE scope=? AND object=?", "ti", scope, object) : r;
+}
+
+int document_get(struct store *store, const char *scope, rowid object, const char *name, struct buffer *ret,
+		 struct error *err)
+{
+	_cleanup_statement_ sqlite3_stmt *stmt =
+		statement(store, err, "SELECT content FROM document WHERE scope=? AND object=? AND name=?", "tit", scope,
+			  object, name);
+	int r = statement_one(store, stmt, name, err);
+
+	return r < 0 ? r : column_buffer(stmt, 0, ret, err);
+}
+
+int document_put(struct store *store, const char *scope, rowid object, const char *name, struct span content,
+		 struct error *err)
+{
+	return statement_run(store, err,
+			     "INSERT INTO document(scope, object, name, content) VALUES(?, ?, ?, ?)"
+			     " ON CONFLICT(scope, object, name) DO UPDATE SET content=excluded.content",
+			     "titb", scope, object, name, content);
 }
 
 int request_find(struct store *store, uint64_t connection, uint64_t request, int64_t *ret_result, struct error *err)

@@ -66,6 +66,11 @@ static const char schema_1[] =
 	"  PRIMARY KEY(scope, object, name)) STRICT, WITHOUT ROWID;"
 	"CREATE INDEX fired_running ON fired(name) WHERE state='running';"
 
+	/* Templates and details that users wrote; scope as in fired. */
+	"CREATE TABLE document("
+	"  scope TEXT NOT NULL, object INTEGER NOT NULL, name TEXT NOT NULL, content BLOB NOT NULL,"
+	"  PRIMARY KEY(scope, object, name)) STRICT, WITHOUT ROWID;"
+
 	/* What a request was answered, in the transaction of its effect: a resent one gets the same answer. */
 	"CREATE TABLE request("
 	"  connection INTEGER NOT NULL, request INTEGER NOT NULL, result INTEGER NOT NULL, time INTEGER NOT NULL,"

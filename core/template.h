@@ -1,5 +1,5 @@
-/* user_data.in to user_data: variables are replaced by what they stand for, everything else stays as it is, byte for byte. Pure
- * functions.
+/* user_data.in to user_data: variables are replaced by what they stand for, everything else stays as it is, byte for
+ * byte. Pure functions.
  *
  * The variables are the three that the policy names, and $details.NAME:
  *   policy.variable_required   true or false: the policy's `attach`
@@ -9,8 +9,8 @@
  *
  * Where a variable ends. The letters, digits, and . _ - behind a $ belong together: with the variable $a.cert, $a.cert2 and
  * $a.cert.pem are other ones. But a . or - that ends such a word is punctuation ("$a.cert." is $a.cert and a full
- * stop), unless the variable's own name has it. Of several variables that fit the longest is meant. A name whose last character is none of
- * these, as ${cert}, may be followed by anything.
+ * stop), unless the variable's own name has it. Of several variables that fit the longest is meant. A name whose last
+ * character is none of these, as ${cert}, may be followed by anything.
  *
  * Filters. A variable is inserted as it is; a PEM so ends with its newline. Directly behind it may stand
  *   |base64     in base64, one line; the final newline of a PEM is in it, so a file written from it is the PEM file
@@ -19,8 +19,8 @@
  * A | before anything else than a letter is no filter ($x || y). Any other filter, and a second one, is an error: it would be a
  * private key in the wrong form. Who wants a | and a letter behind a variable puts a space before it.
  *
- * An unknown variable stays as written, with its filter. A value is never looked through for variables. There is no way to write the name of a
- * variable literally: the policy can give it another one.
+ * An unknown variable stays as written, with its filter. A value is never looked through for variables. There is no way
+ * to write the name of a variable literally: the policy can give it another one.
  */
 #ifndef CORE_TEMPLATE_H
 #define CORE_TEMPLATE_H
@@ -40,8 +40,8 @@ struct template_values {
 	const struct details *details; /* NULL: none */
 };
 
-/* Appends the result to out, which must be secret if the key is; out is untouched on any failure but ENOMEM. EINVAL with "line N: …" for
- * a filter, EFBIG for a template or a result above TEMPLATE_SIZE_MAX. */
+/* Appends the result to out, which must be secret if the key is; out is untouched on any failure but ENOMEM. EINVAL with
+ * "line N: …" for a filter, EFBIG for a template or a result above TEMPLATE_SIZE_MAX. */
 int template_render(struct span template, const struct template_values *values, struct buffer *out,
 		    struct error *err);
 
@@ -50,8 +50,8 @@ int template_render(struct span template, const struct template_values *values, 
  * come, pass placeholders, as pem_add_certificate and pem_add_pkcs8 make them of that many zero bytes of DER. */
 int template_size(struct span template, const struct template_values *values, size_t *ret, struct error *err);
 
-/* Whether a template may be taken, before there are values: EINVAL and EFBIG as above. Every $details.NAME counts as known, since the
- * details may come later: what this takes is never EINVAL for template_render with the same policy. */
+/* Whether a template may be taken, before there are values: EINVAL and EFBIG as above. Every $details.NAME counts as
+ * known, since the details may come later: what this takes is never EINVAL for template_render with the same policy. */
 int template_check(struct span template, const struct policy *policy, struct error *err);
 
 #endif

@@ -155,6 +155,11 @@ bool view_current(const struct view *view)
 	       device_ca_servable(&situation);
 }
 
+bool view_attached(const struct view *view)
+{
+	return view->project->policy.attach;
+}
+
 mode_t view_key_mode(const struct view *view)
 {
 	return view->project ? view->project->policy.key_mode : 0400;

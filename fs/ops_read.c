@@ -66,9 +66,31 @@ static int open_snapshot(struct opening *opening, const struct view *view, struc
 	return r;
 }
 
+/* Rendered now, and never from the kernel's pages. */
+static void open_rendered(struct opening *opening, const struct view *view)
+{
+	struct error err;
+
+	opening->fi.direct_io = 1;
+	opening->fi.noflush = 1;
+	opening_answer(opening, open_snapshot(opening, view, &err));
+}
+
+static void open_plain(struct opening *opening)
+{
+	_cleanup_view_ struct view *view = NULL;
+	struct error err;
+	int r = node_view(fs_of(opening->req), opening->row, opening->object, &view, &err);
+
+	if (r < 0)
+		opening_answer(opening, r);
+	else
+		open_rendered(opening, view);
+}
+
 /* ---- certificate files ---- */
 
-static void open_versioned(struct opening *opening);
+static void open_certificate(struct opening *opening);
 
 static void audited(void *context, int r, int64_t result, const struct error *err)
 {
@@ -90,7 +112,7 @@ static void open_secret(struct opening *opening, const struct view *view)
 	int r = open_snapshot(opening, view, &err);
 
 	if (r == -ESTALE) { /* replaced since the view was taken */
-		open_versioned(opening);
+		open_certificate(opening);
 		return;
 	}
 	if (r < 0) {
@@ -106,8 +128,10 @@ static void open_secret(struct opening *opening, const struct view *view)
 /* The generation is there. Pages that the kernel has of this node are right, and closing tells us nothing. */
 static void open_served(struct opening *opening, const struct view *view)
 {
-	opening->fi.keep_cache = !opening->direct;
-	opening->fi.direct_io = opening->direct;
+	const bool cached = opening->row->flags & TREE_VERSIONED && !opening->direct;
+
+	opening->fi.keep_cache = cached;
+	opening->fi.direct_io = !cached;
 	opening->fi.noflush = 1;
 	if (!opening->direct)
 		reopen_forget(opening_file(opening), opening->caller.pid);
@@ -122,8 +146,9 @@ static void open_served(struct opening *opening, const struct view *view)
 /* The node is no longer the file's: the kernel looks the name up again, and opens what it finds. */
 static bool stale(struct opening *opening, const struct view *view)
 {
-	if (opening->direct || (node_id(opening->row, opening->object, view) == opening->id &&
-				!(opening->row->flags & TREE_CURRENT && !view_current(view))))
+	if (opening->direct || !(opening->row->flags & TREE_VERSIONED) ||
+	    (node_id(opening->row, opening->object, view) == opening->id &&
+	     !(opening->row->flags & TREE_CURRENT && !view_current(view))))
 		return false;
 	opening->direct = reopen_told(opening_file(opening), opening->caller.pid);
 	return !opening->direct;
@@ -138,10 +163,10 @@ static void issued(void *context, int r, int64_t result, const struct error *err
 	if (r < 0)
 		opening_answer(opening, r);
 	else
-		open_versioned(opening);
+		open_certificate(opening);
 }
 
-static void open_versioned(struct opening *opening)
+static void open_certificate(struct opening *opening)
 {
 	struct fs *fs = fs_of(opening->req);
 	_cleanup_view_ struct view *view = NULL;
@@ -149,7 +174,9 @@ static void open_versioned(struct opening *opening)
 	int r = node_view(fs, opening->row, opening->object, &view, &err);
 	const enum view_reading reading = r == 0 ? view_reading(view, &err) : VIEW_REFUSES;
 
-	if (reading == VIEW_REFUSES)
+	if (r == 0 && opening->row->flags & TREE_UNATTACHED && !view_attached(view))
+		open_rendered(opening, view);
+	else if (reading == VIEW_REFUSES)
 		opening_answer(opening, -err.code);
 	else if (stale(opening, view))
 		opening_answer(opening, -ESTALE);
@@ -159,22 +186,6 @@ static void open_versioned(struct opening *opening)
 		core_app_read(fs->core, opening->object, issued, opening);
 	else
 		opening_answer(opening, -ESTALE);
-}
-
-/* ---- all others ---- */
-
-/* Rendered now, and never from the kernel's pages. */
-static void open_rendered(struct opening *opening)
-{
-	_cleanup_view_ struct view *view = NULL;
-	struct error err;
-	int r = node_view(fs_of(opening->req), opening->row, opening->object, &view, &err);
-
-	opening->fi.direct_io = 1;
-	opening->fi.noflush = 1;
-	if (r == 0)
-		r = open_snapshot(opening, view, &err);
-	opening_answer(opening, r);
 }
 
 static void open_for_reading(fuse_req_t req, fuse_ino_t id, const struct tree_row *row, struct fuse_file_info *fi)
@@ -193,10 +204,10 @@ static void open_for_reading(fuse_req_t req, fuse_ino_t id, const struct tree_ro
 		.caller = fs_caller(req),
 		.fi = *fi,
 	};
-	if (row->flags & TREE_VERSIONED)
-		open_versioned(opening);
+	if (row->flags & (TREE_VERSIONED | TREE_ISSUES))
+		open_certificate(opening);
 	else
-		open_rendered(opening);
+		open_plain(opening);
 }
 
 static void open_for_writing(fuse_req_t req, const struct tree_row *row, rowid id, struct fuse_file_info *fi)

@@ -79,6 +79,30 @@ static void write_password(struct core *core, const struct caller *caller, rowid
 	core_upload(core, caller, row, UPLOAD_PASSWORD, bytes, done, context);
 }
 
+static void write_app_template(struct core *core, const struct caller *caller, rowid row, struct span bytes,
+			       core_done done, void *context)
+{
+	core_template(core, caller, CORE_APP, row, bytes, done, context);
+}
+
+static void write_app_details(struct core *core, const struct caller *caller, rowid row, struct span bytes,
+			      core_done done, void *context)
+{
+	core_details(core, caller, CORE_APP, row, bytes, done, context);
+}
+
+static void write_project_template(struct core *core, const struct caller *caller, rowid row, struct span bytes,
+				   core_done done, void *context)
+{
+	core_template(core, caller, CORE_PROJECT, row, bytes, done, context);
+}
+
+static void write_project_details(struct core *core, const struct caller *caller, rowid row, struct span bytes,
+				  core_done done, void *context)
+{
+	core_details(core, caller, CORE_PROJECT, row, bytes, done, context);
+}
+
 /* ---- the table ---- */
 
 /* Public files are 0444, writable ones and triggers 0644, private keys as the policy says (0400 or 0440). */
@@ -105,6 +129,11 @@ static const struct tree_row rows[] = {
 	 .render = render_force_update, .write = core_force_update},
 	{KIND_PROGRESS, KIND_PROJECT, "progress", SCOPE_PROJECT, 0644, TREE_TRIGGER | TREE_TEXT_ONLY,
 	 .render = render_progress, .write = core_progress},
+	{KIND_APP_POLICY, KIND_PROJECT, "app_policy", SCOPE_PROJECT, 0755, TREE_DIRECTORY},
+	{KIND_PROJECT_TEMPLATE, KIND_APP_POLICY, "user_data.in", SCOPE_PROJECT, 0600, 0,
+	 .render = render_project_template, .write = write_project_template},
+	{KIND_PROJECT_DETAILS, KIND_APP_POLICY, "details", SCOPE_PROJECT, 0644, 0, .render = render_project_details,
+	 .write = write_project_details},
 	{KIND_APPS, KIND_PROJECT, "apps", SCOPE_PROJECT, 0755, TREE_DIRECTORY, .listing = &apps},
 
 	{KIND_SIGNING_CA_CERT, KIND_SIGNING_CA, "cert.pem", SCOPE_PROJECT, 0644, 0, .render = render_signing_ca_cert,
@@ -140,6 +169,11 @@ static const struct tree_row rows[] = {
 	{KIND_APP_INFO_JSON, KIND_APP, "info.json", SCOPE_APP, 0444, 0, .render = render_app_info_json},
 	{KIND_APP_EVENTS, KIND_APP, "events", SCOPE_APP, 0440, 0, .log = log_events, .size = size_events},
 	{KIND_READERS, KIND_APP, "readers", SCOPE_APP, 0444, 0, .render = render_readers},
+	{KIND_TEMPLATE, KIND_APP, "user_data.in", SCOPE_APP, 0600, 0, .render = render_template,
+	 .write = write_app_template},
+	{KIND_USER_DATA, KIND_APP, "user_data", SCOPE_APP, 0400, TREE_ISSUES | TREE_SECRET | TREE_UNATTACHED,
+	 .render = render_user_data, .size = size_user_data},
+	{KIND_DETAILS, KIND_APP, "details", SCOPE_APP, 0644, 0, .render = render_details, .write = write_app_details},
 	{KIND_RENEW, KIND_APP, "renew", SCOPE_APP, 0644, TREE_TRIGGER, .render = render_renew,
 	 .write = core_app_renew},
 	{KIND_PURGE, KIND_APP, "purge", SCOPE_APP, 0644, TREE_TRIGGER, .render = render_purge,

@@ -56,6 +56,12 @@ enum kind {
 	KIND_COMPROMISED = 44,
 	KIND_REVOKE = 45,
 	KIND_CRL = 46,
+	KIND_USER_DATA = 47,
+	KIND_TEMPLATE = 48,
+	KIND_DETAILS = 49,
+	KIND_APP_POLICY = 50,
+	KIND_PROJECT_TEMPLATE = 51,
+	KIND_PROJECT_DETAILS = 52,
 	KIND_TEMPORARY = 126, /* no row: a dot name on its way to a writable one (temporary.h) */
 	KIND_COUNT = 127
 };
@@ -72,6 +78,7 @@ enum tree_flags {
 	TREE_TEXT_ONLY = 1 << 8, /* a trigger that a touch or a truncation does not fire */
 	TREE_WRITE_ONLY = 1 << 5, /* nothing to read, not even for root */
 	TREE_CURRENT = 1 << 6,   /* there only while its generation is the current one */
+	TREE_UNATTACHED = 1 << 9, /* can be read under attach = no, too: then it holds no certificate */
 	TREE_OWNED = 1 << 7,     /* a directory whose owner and mode the user sets */
 };
 

@@ -50,6 +50,14 @@ int size_device_ca_key(const struct view *view, size_t *ret, struct error *err);
 int size_bundle(const struct view *view, size_t *ret, struct error *err);
 int render_trust_bundle(const struct view *view, struct buffer *out, struct error *err);
 
+/* What a gateway is started with (render_user_data.c) */
+int render_user_data(const struct view *view, struct buffer *out, struct error *err);
+int size_user_data(const struct view *view, size_t *ret, struct error *err);
+int render_template(const struct view *view, struct buffer *out, struct error *err);
+int render_details(const struct view *view, struct buffer *out, struct error *err);
+int render_project_template(const struct view *view, struct buffer *out, struct error *err);
+int render_project_details(const struct view *view, struct buffer *out, struct error *err);
+
 /* What IoT Edge wants to be told (render_iotedge.c) */
 int render_config_toml(const struct view *view, struct buffer *out, struct error *err);
 int render_config_yaml(const struct view *view, struct buffer *out, struct error *err);

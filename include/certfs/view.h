@@ -36,6 +36,9 @@ bool view_current(const struct view *view);
 /* Permission bits of private keys, from the policy's key_mode. */
 mode_t view_key_mode(const struct view *view);
 
+/* The policy's attach: without it there are no certificates. */
+bool view_attached(const struct view *view);
+
 /* What opening a certificate file for reading would find (SPEC 2). */
 enum view_reading {
 	VIEW_SERVES, /* the generation of view_generation_row */

@@ -15,6 +15,7 @@ mkdir "$PROJECTS/p/apps/gw"
 change() {
     python3 - "$PROJECTS" "$1" "$2" "$T" <<'PYTHON'
 import errno, os, pathlib, sys
+import pem
 projects, kind, number, base = pathlib.Path(sys.argv[1]), sys.argv[2], sys.argv[3], pathlib.Path(sys.argv[4])
 apps = projects / "p" / "apps"
 count = 0
@@ -59,11 +60,17 @@ def upload(how):
         retried(lambda: write(directory / "cert.pem", data))
         return
     temporary = directory / f".cert.pem.{count}"
-    def by_rename():
-        # What was in a temporary file is gone with its worker: EIO, and the whole is done again
+    for _ in range(50):
+        # The temporary file's bytes are gone with their worker: ENOENT or EIO, and then nothing has happened
         retried(lambda: write(temporary, data, os.O_WRONLY | os.O_CREAT | os.O_TRUNC))
-        temporary.rename(directory / "cert.pem")
-    retried(by_rename)
+        try:
+            return temporary.rename(directory / "cert.pem")
+        except OSError as error:
+            if error.errno not in (errno.EIO, errno.ENOENT):
+                raise
+            now = pem.certificates((directory / "cert.pem").read_bytes())[0]
+            assert now != pem.blocks(data)[0][1], f"{error}, but it has happened"
+    raise AssertionError("lost fifty times")
 
 ACTIONS = {"directories": directories, "keep": keep, "renew": touch, "purge": text,
            "upload": lambda: upload("write"), "rename": lambda: upload("rename")}

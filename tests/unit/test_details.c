@@ -234,7 +234,7 @@ static void test_file_bounds(void **state)
 	details = parse(text);
 	assert_true(count == 8192);
 	for (size_t i = 0; i < count; i++) {
-		char key[16];
+		char key[32];
 
 		snprintf(key, sizeof(key), "k%05zu", i);
 		assert_value(details, key, "");

@@ -318,6 +318,12 @@ static const struct {
 	{CERT "subject = CN=a\tz\n", "line 2: subject: the value is not UTF-8…"},
 	{CERT "subject = CN=a\rz\n", "line 2: subject: the value is not UTF-8…"},
 	{CERT "subject = CN=a\xc2\x85z\n", "line 2: subject: the value is not UTF-8…"},
+	/* what can't be shown is not quoted */
+	{CERT "attach = \xff\n", "line 2: attach: the value is not UTF-8 without control characters"},
+	{CERT "validity_days = 3\xe2\x82\n", "line 2: validity_days: the value is not UTF-8…"},
+	{CERT "renewal = \xc2\x9b" "31m\n", "line 2: renewal: the value is not UTF-8…"},
+	{CERT "\xff = 1\n", "line 2: the name of a key or section is not UTF-8 without control characters"},
+	{"[\xc0\x80]\nattach = yes\n", "line 2: the name of a key or section is not UTF-8…"},
 	/* directories */
 	{"[files]\ncert_dir = certs\n", "line 2: cert_dir: 'certs' is not an absolute path…"},
 	{"[files]\nkey_dir = ./x\n", "line 2: key_dir: './x' is not an absolute path…"},
@@ -358,7 +364,6 @@ static const struct {
 	{CERT "attach = yes\n  rotate_key = yes\n", "line 3: attach: this key is given twice, or its…"},
 	{CERT "attach\n", "line 2: it is neither [section] nor KEY = VALUE"},
 	{CERT "attach = yes\nnonsense\n", "line 3: it is neither [section] nor KEY = VALUE"},
-	{"[certificate\nattach = yes\n", "line 1: …"},
 	/* the first one is told */
 	{CERT "attach = 1\nkey_type = 2\n", "line 2: attach: '1' is neither yes nor no"},
 	{CERT "bogus = 1\nattach = 1\n", "line 2: bogus: there is no such key in this section"},

@@ -1,0 +1,17 @@
+/* user_data: what a gateway is started with, made from a template, the details and the certificate. */
+#ifndef CORE_USER_DATA_H
+#define CORE_USER_DATA_H
+
+#include "core_internal.h"
+#include "details.h"
+
+/* The template of an app instance: its own, the project's, or one that writes the three files as cloud-init does. */
+int user_data_template(const struct view *view, struct buffer *ret, struct error *err);
+
+/* The template of the project: its own, or the same built-in one. */
+int user_data_project_template(const struct view *view, struct buffer *ret, struct error *err);
+
+/* Its own details over the project's. */
+int user_data_details(const struct view *view, struct details **ret, struct error *err);
+
+#endif
