@@ -73,13 +73,14 @@ static int seal_key(struct activation *activation, struct core *core, const stru
 	return r == 0 ? seal_close_row(core->seal, &name, buffer_span(&plain), &activation->sealed, err) : r;
 }
 
-int activation_prepare(struct activation *activation, struct core *core, rowid project,
+int activation_prepare(struct activation *activation, struct core *core, rowid project, enum upload_target target,
 		       const struct candidate *candidate, struct error *err)
 {
 	_cleanup_keypair_ struct keypair *key = NULL;
 	int r = 0;
 
 	activation->project = project;
+	activation->target = target;
 	activation->candidate = candidate;
 	activation->needs_sealed = candidate->key != NULL;
 	if (candidate->key)
@@ -169,6 +170,15 @@ static int same_issuer(struct store *store, rowid project, const struct chain *c
 	return 1;
 }
 
+static int put_certs(const struct chain *chain, struct store *store, rowid id, struct error *err)
+{
+	int r = signing_ca_drop_certs(store, id, err);
+
+	for (size_t i = 0; r == 0 && i < chain->count; i++)
+		r = signing_ca_add_cert(store, id, (int)i, buffer_span(&chain->certs[i]), err);
+	return r;
+}
+
 static int put_signing_ca(const struct chain *chain, struct store *store, const struct project_row *project,
 			  rowid key, struct job *job, struct error *err)
 {
@@ -180,28 +190,59 @@ static int put_signing_ca(const struct chain *chain, struct store *store, const 
 		return r;
 	fill_row(&row, chain, project, key, clock_now());
 	r = found ? signing_ca_update(store, &row, err) : signing_ca_insert(store, &row, err);
-	if (r == 0 && found)
-		r = signing_ca_drop_certs(store, row.id, err);
-	for (size_t i = 0; r == 0 && i < chain->count; i++)
-		r = signing_ca_add_cert(store, row.id, (int)i, buffer_span(&chain->certs[i]), err);
 	job->touched_signing_ca = row.id;
 	job->result = row.id;
-	return r == 0 ? project_set_signing_ca(store, project->id, row.id, err) : r;
+	return r == 0 ? put_certs(chain, store, row.id, err) : r;
 }
 
-static int activation_event(const struct chain *chain, struct store *store, const struct project_row *project,
+int project_requested(struct store *store, rowid project, const uint8_t spki[FINGERPRINT_SIZE], struct error *err)
+{
+	struct signing_key_row key;
+	struct project_row row;
+	int r = project_by_id(store, project, &row, err);
+
+	if (r == 0)
+		r = signing_key_by_spki(store, spki, &key, err);
+	if (r == -ENOENT)
+		return 0;
+	return r < 0 ? r : key.id == row.csr_key;
+}
+
+/* The answer to csr.pem is a successor wherever it was written; what replaces the active one drops what was staged to do so. */
+static int place(struct activation *activation, struct store *store, const struct project_row *project, rowid signing_ca,
+		 struct error *err)
+{
+	int requested = project_requested(store, project->id, activation->candidate->chain.spki, err);
+	int r = requested;
+
+	if (r < 0)
+		return r;
+	if (requested)
+		activation->target = UPLOAD_NEXT;
+	if (activation->target == UPLOAD_NEXT)
+		return project_set_next(store, project->id, signing_ca, requested ? 0 : project->csr_key, err);
+	r = project_set_signing_ca(store, project->id, signing_ca, err);
+	if (r == 0 && project->next_ca == signing_ca)
+		r = project_set_next(store, project->id, 0, project->csr_key, err);
+	return r == 0 ? operation_release(store, project->id, err) : r;
+}
+
+static int activation_event(const struct activation *activation, struct store *store, const struct project_row *project,
 			    struct error *err)
 {
+	const struct chain *chain = &activation->candidate->chain;
+	const bool next = activation->target == UPLOAD_NEXT;
 	const struct event event = {
 		.severity = *chain->warning ? "WARN" : "NOTICE",
-		.type = "signing_ca.activated",
+		.type = next ? "signing_ca.staged" : "signing_ca.activated",
 		.project = project->id,
 		.project_name = project->name,
 	};
 	char end[32];
 
 	clock_format(chain->not_after, end);
-	return event_add(store, &event, err, "signing CA active, its chain ends at %s%s%s", end,
+	return event_add(store, &event, err, "%s, its chain ends at %s%s%s",
+			 next ? "successor staged: touch update to switch to it" : "signing CA active", end,
 			 *chain->warning ? "; " : "", chain->warning);
 }
 
@@ -216,10 +257,10 @@ int activation_apply(struct activation *activation, struct job *job, struct stor
 		r = not_compromised(store, chain->spki, err);
 	if (r == 0)
 		r = put_key(activation, store, clock_now(), &key, err);
-	job->touched_project = activation->project;
 	if (r == 0)
 		r = put_signing_ca(chain, store, &project, key, job, err);
 	if (r == 0)
-		r = operation_release(store, project.id, err);
-	return r == 0 ? activation_event(chain, store, &project, err) : r;
+		r = place(activation, store, &project, job->result, err);
+	job->touched_project = activation->project;
+	return r == 0 ? activation_event(activation, store, &project, err) : r;
 }

@@ -75,19 +75,24 @@ void config_default(struct config *ret)
 	default_master_key(ret);
 }
 
+/* To the end, or one byte beyond what is allowed: a pipe gives it in parts. */
 static int read_file(const char *path, struct buffer *ret, struct error *err)
 {
 	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+	size_t size = 0;
 	ssize_t n;
 
 	if (fd < 0)
 		return error_set(err, errno, "%s: %s", path, strerror(errno));
 	if (buffer_resize(ret, INI_SIZE_MAX + 1) < 0)
 		return error_set(err, ENOMEM, "out of memory");
-	n = read(fd, ret->data, ret->size);
+	do {
+		n = read(fd, ret->data + size, ret->size - size);
+		size += n > 0 ? (size_t)n : 0;
+	} while (n > 0 || (n < 0 && errno == EINTR));
 	if (n < 0)
 		return error_set(err, errno, "%s: %s", path, strerror(errno));
-	return buffer_resize(ret, (size_t)n);
+	return buffer_resize(ret, size);
 }
 
 /* "line 7: …" of the table becomes "FILE:7: …". */

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "x509_crl.h"
+#include "revocation_list.h"
 
 enum { DAY = 86400 };
 

@@ -142,6 +142,32 @@ static int on_key(void *user, const char *section, const char *name, const char 
 	return reading_fail(reading, section, "there is no such [section]");
 }
 
+/* inih tells nothing of a section without keys, and skips what follows a section's name: both are looked at here. A line that it
+ * would take for the second one of a value is refused in any case, see take_key. */
+static void check_section(struct reading *reading, const char *line)
+{
+	static const char blank[] = " \t\r\n\v\f";
+	const char *end, *behind;
+	char name[64];
+
+	if (reading->line == 1 && strncmp(line, "\xef\xbb\xbf", 3) == 0)
+		line += 3;
+	line += strspn(line, blank);
+	end = strchr(line, ']');
+	if (*line != '[')
+		return;
+	behind = end ? end + 1 + strspn(end + 1, blank) : NULL;
+	if (!behind || (*behind && !strchr(";#", *behind))) {
+		reading_fail(reading, "", "it is not [section] alone: what follows belongs on a line of its own");
+		return;
+	}
+	snprintf(name, sizeof(name), "%.*s", (int)(end - line - 1), line + 1);
+	if (!utf8_printable(span_text(name)))
+		reading_fail(reading, "", "the name of a key or section is not UTF-8 without control characters");
+	else if (!section_known(reading, name))
+		reading_fail(reading, name, "there is no such [section]");
+}
+
 /* inih has no line numbers for its handler, and cuts lines that are too long: both are seen here, where it asks for the next one. */
 static char *next_line(char *line, int room, void *stream)
 {
@@ -159,6 +185,7 @@ static char *next_line(char *line, int room, void *stream)
 	if (memchr(reading->rest.data, '\0', size))
 		reading_fail(reading, "", "there is a NUL byte in it");
 	snprintf(line, (size_t)room, "%.*s", (int)size, (const char *)reading->rest.data);
+	check_section(reading, line);
 	reading->rest.data += size;
 	reading->rest.size -= size;
 	return line;

@@ -10,6 +10,7 @@
 #include "event.h"
 #include "issue.h"
 #include "pool.h"
+#include "successor.h"
 #include "verb.h"
 
 enum { DAY = 86400, BATCH = 256, RETRY_SECONDS = 300 };
@@ -307,6 +308,8 @@ static void project_look(struct core *core, rowid id)
 	strcpy(look->message, look->state == STATE_EXPIRED ? "The CA certificate has expired." :
 							     "The CA certificate expires soon: touch update.");
 	verb_submit(&look->verb, project_look_apply);
+	if (signing_ca_look_state(view) == STATE_EXPIRING)
+		successor_stage(core, view);
 }
 
 /* ---- rounds ---- */

@@ -73,14 +73,35 @@ static int force_update_apply(struct job *job, struct store *store, struct error
 	return r == 0 ? operation_start(v, job, store, err) : r;
 }
 
+/* The staged successor becomes the active signing CA (SPEC 5.4). */
+static int switch_to_next(struct store *store, const struct project_row *project, struct error *err)
+{
+	const struct event event = {
+		.severity = "NOTICE",
+		.type = "signing_ca.activated",
+		.project = project->id,
+		.project_name = project->name,
+	};
+	int r = project_set_signing_ca(store, project->id, project->next_ca, err);
+
+	if (r == 0)
+		r = project_set_next(store, project->id, 0, project->csr_key, err);
+	return r == 0 ? event_add(store, &event, err, "the staged successor is the active signing CA now") : r;
+}
+
 static int update_apply(struct job *job, struct store *store, struct error *err)
 {
 	struct operation_verb *v = (struct operation_verb *)job;
 	struct operation_row newest;
+	struct project_row project;
 	int r = operation_newest(store, v->row.project, &newest, err);
 
+	if (r == 0)
+		r = project_by_id(store, v->row.project, &project, err);
 	if (r == 0 && running(&newest))
 		return error_set(err, EBUSY, "%s is running: wait for it (see progress), or cancel it there", newest.kind);
+	if (r == 0 && project.next_ca)
+		r = switch_to_next(store, &project, err);
 	return r == 0 ? operation_start(v, job, store, err) : r;
 }
 
@@ -89,8 +110,20 @@ static void operation_committed(struct verb *verb)
 	bulks_kick(verb->core->bulks, ((struct operation_verb *)verb)->row.project);
 }
 
+static int next_usable(struct core *core, const struct view *view, struct error *err)
+{
+	struct signing_ca *next;
+	int r = core_signing_ca(core, view->project->row.next_ca, &next, err);
+
+	if (r < 0)
+		return r;
+	r = signing_ca_usable(next, view->now, err);
+	object_unref(&next->object);
+	return r;
+}
+
 /* While nothing can be issued a job would only take certificates away: it is refused, and nothing changes (SPEC 5.9). */
-static int operation_possible(struct core *core, rowid project, struct error *err)
+static int operation_possible(struct core *core, rowid project, bool switches, struct error *err)
 {
 	_cleanup_view_ struct view *view = NULL;
 	struct situation situation;
@@ -98,6 +131,8 @@ static int operation_possible(struct core *core, rowid project, struct error *er
 
 	if (r < 0)
 		return r;
+	if (switches && view->project->row.next_ca && view->project->policy.attach)
+		return next_usable(core, view, err);
 	situation = (struct situation){
 		.project = view->project,
 		.now = view->now,
@@ -121,7 +156,7 @@ static void operation_submit(struct core *core, const struct caller *caller, row
 	strcpy(v->row.kind, kind);
 	r = trigger_reason(text, v->reason, &err);
 	if (r == 0 && !caller->resent)
-		r = operation_possible(core, project, &err);
+		r = operation_possible(core, project, is(kind, "update"), &err);
 	if (r < 0)
 		verb_answer(&v->verb, r, &err);
 	else

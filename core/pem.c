@@ -4,7 +4,7 @@
 
 #include "keypair.h"
 #include "x509.h"
-#include "x509_crl.h"
+#include "revocation_list.h"
 #include "x509_internal.h"
 
 enum { LINE_BYTES = 48 }; /* 64 columns */

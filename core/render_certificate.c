@@ -180,7 +180,7 @@ static int trust_collect(void *context, rowid id)
 	return idlist_add(context, id);
 }
 
-static int trust_add_replaced(const struct view *view, rowid id, struct buffer *out, struct error *err)
+static int trust_add(const struct view *view, rowid id, struct buffer *out, struct error *err)
 {
 	struct signing_ca *ca;
 	int r = core_signing_ca(view->core, id, &ca, err);
@@ -206,8 +206,10 @@ int render_trust_bundle(const struct view *view, struct buffer *out, struct erro
 					     trust_collect, &replaced, err);
 	if (r == 0 && active && !active->row.compromised_at)
 		trust_add_top(out, active);
+	if (r == 0 && view->project->row.next_ca)
+		r = trust_add(view, view->project->row.next_ca, out, err);
 	for (size_t i = 0; r == 0 && i < replaced.count; i++)
-		r = trust_add_replaced(view, replaced.id[i], out, err);
+		r = trust_add(view, replaced.id[i], out, err);
 	if (r == 0 && out->size == 0)
 		return signing_ca_usable(active, view->now, err); /* none, or compromised */
 	return r == 0 ? out_status(out, err) : r;

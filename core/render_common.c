@@ -119,6 +119,16 @@ static void notice_no_root(struct notice *notice)
 		 "signing_ca/cert.pem again with the root.");
 }
 
+static void notice_successor(const struct project_row *project, struct notice *notice)
+{
+	*notice = (struct notice){project->next_ca ? "SUCCESSOR_STAGED" : "SUCCESSOR_REQUESTED", "WARN", "PROJECT",
+				  "UPDATEREQUIRED", ""};
+	snprintf(notice->message, sizeof(notice->message), "%s",
+		 project->next_ca ? "A successor of the signing CA is staged in signing_ca/next/. Touch update to switch to it." :
+				    "signing_ca/csr.pem waits to be signed by your CA. Write the certificate to "
+				    "signing_ca/cert.pem, then touch update.");
+}
+
 static void notice_no_crl(struct notice *notice)
 {
 	*notice = (struct notice){"CRL_NOT_SIGNED", "NOTICE", "PROJECT", "NONE", ""};
@@ -145,5 +155,7 @@ size_t signing_ca_notices(const struct view *view, struct notice *ret)
 		notice_no_root(&ret[n++]);
 	if (!ca->row.crl_sign)
 		notice_no_crl(&ret[n++]);
+	if (view->project->row.next_ca || view->project->row.csr_key)
+		notice_successor(&view->project->row, &ret[n++]);
 	return n;
 }

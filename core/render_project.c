@@ -126,6 +126,32 @@ int render_signing_ca_cert(const struct view *view, struct buffer *out, struct e
 	return buffer_status(out) < 0 ? error_set(err, ENOMEM, "out of memory") : 0;
 }
 
+int render_next_cert(const struct view *view, struct buffer *out, struct error *err)
+{
+	struct signing_ca *next;
+	int r = view->project->row.next_ca ? core_signing_ca(view->core, view->project->row.next_ca, &next, err) : 1;
+
+	if (r != 0)
+		return r < 0 ? r : 0; /* nothing staged, nothing to read */
+	buffer_add_span(out, buffer_span(&next->chain.pem));
+	object_unref(&next->object);
+	return buffer_status(out) < 0 ? error_set(err, ENOMEM, "out of memory") : 0;
+}
+
+int render_csr(const struct view *view, struct buffer *out, struct error *err)
+{
+	_cleanup_buffer_ struct buffer request = {0};
+	struct store *store;
+	int r = view->project->row.csr_key ? core_reader(view->core, &store, err) : 1;
+
+	if (r == 0)
+		r = document_get(store, "project", view->project->row.id, "csr", &request, err);
+	if (r != 0)
+		return r < 0 ? r : 0;
+	pem_add_request(out, buffer_span(&request));
+	return buffer_status(out) < 0 ? error_set(err, ENOMEM, "out of memory") : 0;
+}
+
 static int signing_ca_info(const struct view *view, struct document *document, struct error *err)
 {
 	const struct signing_ca *ca = view->project->signing_ca;
@@ -188,6 +214,28 @@ int render_crl(const struct view *view, struct buffer *out, struct error *err)
 	return r;
 }
 
+static int next_info(const struct view *view, struct document *document, struct error *err)
+{
+	struct signing_ca *next;
+	int r;
+
+	if (!view->project->row.next_ca) {
+		document_word(document, "state", "NONE");
+		return 0;
+	}
+	r = core_signing_ca(view->core, view->project->row.next_ca, &next, err);
+	if (r < 0)
+		return r;
+	r = document_certificate(document, buffer_span(&next->chain.certs[0]), err);
+	object_unref(&next->object);
+	return r;
+}
+
+int render_next_info(const struct view *view, struct buffer *out, struct error *err)
+{
+	return render_document(view, DOCUMENT_TEXT, next_info, out, err);
+}
+
 static const char *signing_ca_state(const struct view *view)
 {
 	const struct signing_ca *ca = view->project->signing_ca;
@@ -214,28 +262,52 @@ static void document_parts(struct document *document, const char *key, const boo
 	document_words(document, key, words, count);
 }
 
-static int signing_ca_status(const struct view *view, struct document *document, struct error *err)
+static void document_uploads(const struct view *view, struct document *document, enum upload_target target,
+			     bool has_one)
 {
 	const rowid project = view->project->row.id;
 	bool staged[UPLOAD_PART_COUNT], missing[UPLOAD_PART_COUNT];
-	struct notice notices[SIGNING_CA_NOTICES];
 	char rejected[512];
 
-	(void)err;
-	upload_waiting(view->core->upload, project, staged, missing);
-	(void)rejected_get(view->core->rejected, project, REJECTED_SIGNING_CA, rejected, sizeof(rejected));
-	if (view->project->signing_ca && !staged[UPLOAD_CERT] && !staged[UPLOAD_KEY])
+	upload_waiting(view->core->upload, project, target, staged, missing);
+	(void)rejected_get(view->core->rejected, project, target == UPLOAD_NEXT ? REJECTED_NEXT : REJECTED_SIGNING_CA,
+			   rejected, sizeof(rejected));
+	if (has_one && !staged[UPLOAD_CERT] && !staged[UPLOAD_KEY])
 		memset(missing, 0, sizeof(missing)); /* nothing is under way */
-	document_word(document, "state", signing_ca_state(view));
 	document_parts(document, "staged", staged);
 	document_parts(document, "missing", missing);
 	document_text(document, "rejected", rejected);
-	if (view->project->signing_ca) {
-		document_fingerprint(document, "signing_ca", view->project->signing_ca->row.fingerprint);
-		document_time(document, "valid_till", view->project->signing_ca->row.not_after);
+}
+
+static int signing_ca_status(const struct view *view, struct document *document, struct error *err)
+{
+	const struct signing_ca *ca = view->project->signing_ca;
+	struct notice notices[SIGNING_CA_NOTICES];
+
+	(void)err;
+	document_word(document, "state", signing_ca_state(view));
+	document_uploads(view, document, UPLOAD_ACTIVE, ca != NULL);
+	if (ca) {
+		document_fingerprint(document, "signing_ca", ca->row.fingerprint);
+		document_time(document, "valid_till", ca->row.not_after);
 	}
 	document_notices(document, notices, signing_ca_notices(view, notices));
 	return 0;
+}
+
+static int next_status(const struct view *view, struct document *document, struct error *err)
+{
+	const bool has_one = view->project->row.next_ca != 0;
+
+	(void)err;
+	document_word(document, "state", has_one ? "STAGED" : view->project->row.csr_key ? "REQUESTED" : "NONE");
+	document_uploads(view, document, UPLOAD_NEXT, has_one);
+	return 0;
+}
+
+int render_next_status(const struct view *view, struct buffer *out, struct error *err)
+{
+	return render_document(view, DOCUMENT_TEXT, next_status, out, err);
 }
 
 int render_signing_ca_status(const struct view *view, struct buffer *out, struct error *err)
@@ -246,4 +318,27 @@ int render_signing_ca_status(const struct view *view, struct buffer *out, struct
 int render_signing_ca_status_json(const struct view *view, struct buffer *out, struct error *err)
 {
 	return render_document(view, DOCUMENT_JSON, signing_ca_status, out, err);
+}
+
+/* ---- affected ---- */
+
+static int add_name(void *context, rowid id, const char *name)
+{
+	(void)id;
+	buffer_printf(context, "%s\n", name);
+	return 0;
+}
+
+/* App instances whose certificate hangs on an outgoing or compromised signing CA, a name a line. The active one is outgoing when its end
+ * is near, or a successor is staged. */
+int render_affected(const struct view *view, struct buffer *out, struct error *err)
+{
+	const struct signing_ca *ca = view->project->signing_ca;
+	const bool outgoing = ca && (view->project->row.next_ca || strcmp(signing_ca_state(view), "ACTIVE") != 0);
+	struct store *store;
+	int r = core_reader(view->core, &store, err);
+
+	if (r == 0)
+		r = app_each_affected(store, &view->project->row, outgoing, add_name, out, err);
+	return r == 0 && buffer_status(out) < 0 ? error_set(err, ENOMEM, "out of memory") : r;
 }

@@ -79,17 +79,36 @@ static int sync_directory(const char *path, struct error *err)
 	return 0;
 }
 
+static int master_fill(const char *part, const struct buffer *key, struct error *err)
+{
+	_cleanup_close_ int fd = -1;
+	ssize_t n;
+
+	if (unlink(part) < 0 && errno != ENOENT)
+		return error_set(err, errno, "can't make the master key %s: %s", part, strerror(errno));
+	fd = open(part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return error_set(err, errno, "can't make the master key %s: %s", part, strerror(errno));
+	n = write(fd, key->data, key->size);
+	if (n >= 0 && n < (ssize_t)key->size)
+		errno = ENOSPC;
+	if (n != (ssize_t)key->size || fsync(fd) < 0)
+		return error_set(err, errno, "can't write the master key %s: %s", part, strerror(errno));
+	return 0;
+}
+
+/* Under another name first: a crash never leaves half a key under the right one. link(2) replaces nothing. */
 static int master_write(const char *path, const struct buffer *key, struct error *err)
 {
-	_cleanup_close_ int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	char part[PATH_MAX + 8];
+	int r;
 
-	if (fd < 0)
-		return error_set(err, errno, "can't make the master key %s: %s", path, strerror(errno));
-	if (write(fd, key->data, key->size) == (ssize_t)key->size && fsync(fd) == 0)
-		return sync_directory(path, err);
-	error_set(err, errno, "can't write the master key %s: %s", path, strerror(errno));
-	unlink(path);
-	return -err->code;
+	snprintf(part, sizeof(part), "%s.new", path);
+	r = master_fill(part, key, err);
+	if (r == 0 && link(part, path) < 0)
+		r = error_set(err, errno, "can't make the master key %s: %s", path, strerror(errno));
+	unlink(part);
+	return r < 0 ? r : sync_directory(path, err);
 }
 
 int seal_master_create(const char *path, struct buffer *ret, struct error *err)
@@ -170,19 +189,28 @@ static EVP_CIPHER_CTX *context_get(void)
 	return context;
 }
 
+/* The context is kept, the key in it is not: its memory is neither locked nor out of a core dump. */
+static void context_forget(void)
+{
+	(void)EVP_CIPHER_CTX_reset(context_get());
+}
+
 /* out: nonce | ciphertext | tag, NONCE_SIZE + plain.size + TAG_SIZE bytes. */
 static bool gcm_encrypt(const struct seal *seal, const uint8_t *key, struct span aad, struct span plain, uint8_t *out)
 {
 	EVP_CIPHER_CTX *context = context_get();
 	uint8_t *cipher = out + NONCE_SIZE;
+	bool done;
 	int n;
 
-	return context && RAND_bytes(out, NONCE_SIZE) == 1 &&
+	done = context && RAND_bytes(out, NONCE_SIZE) == 1 &&
 	       EVP_EncryptInit_ex2(context, seal->cipher, key, out, NULL) == 1 &&
 	       EVP_EncryptUpdate(context, NULL, &n, aad.data, (int)aad.size) == 1 &&
 	       EVP_EncryptUpdate(context, cipher, &n, plain.data, (int)plain.size) == 1 &&
 	       EVP_EncryptFinal_ex(context, cipher + n, &n) == 1 &&
 	       EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_GET_TAG, TAG_SIZE, cipher + plain.size) == 1;
+	context_forget();
+	return done;
 }
 
 /* in: nonce | ciphertext | tag. plain has room for in.size - NONCE_SIZE - TAG_SIZE bytes; on failure it is not to be used. */
@@ -191,14 +219,17 @@ static bool gcm_decrypt(const struct seal *seal, const uint8_t *key, struct span
 	EVP_CIPHER_CTX *context = context_get();
 	const size_t size = in.size - NONCE_SIZE - TAG_SIZE;
 	uint8_t tag[TAG_SIZE];
+	bool done;
 	int n;
 
 	memcpy(tag, in.data + NONCE_SIZE + size, TAG_SIZE);
-	return context && EVP_DecryptInit_ex2(context, seal->cipher, key, in.data, NULL) == 1 &&
+	done = context && EVP_DecryptInit_ex2(context, seal->cipher, key, in.data, NULL) == 1 &&
 	       EVP_DecryptUpdate(context, NULL, &n, aad.data, (int)aad.size) == 1 &&
 	       EVP_DecryptUpdate(context, plain, &n, in.data + NONCE_SIZE, (int)size) == 1 &&
 	       EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_SET_TAG, TAG_SIZE, tag) == 1 &&
 	       EVP_DecryptFinal_ex(context, plain + n, &n) == 1;
+	context_forget();
+	return done;
 }
 
 /* ---- terms ---- */
@@ -331,7 +362,7 @@ int seal_close_row(struct seal *seal, const struct seal_row *row, struct span pl
 		return error_set(err, EIO, "the store has no data key");
 	add_header(&blob, term);
 	row_aad(row, term, &aad);
-	if (buffer_resize(&blob, HEADER_SIZE + plain.size + TAG_SIZE) < 0 || buffer_status(&aad) < 0)
+	if (buffer_resize(&blob, HEADER_SIZE + plain.size + TAG_SIZE) < 0 || buffer_status(&aad) < 0 || buffer_status(&blob) < 0)
 		return error_set(err, ENOMEM, "out of memory");
 	done = row_key(seal, data_key, row, key) &&
 	       gcm_encrypt(seal, key, buffer_span(&aad), plain, blob.data + 1 + TERM_SIZE);

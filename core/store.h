@@ -158,6 +158,10 @@ int app_due(struct store *store, unixtime now, rowid *ret, int room, struct erro
 int app_issued_after(struct store *store, rowid project, rowid after, rowid *ret, int room, struct error *err);
 int app_count_issued(struct store *store, rowid project, int64_t *ret, struct error *err);
 
+/* App instances whose newest certificate hangs on another signing CA than the active one, or (all) on any. */
+int app_each_affected(struct store *store, const struct project_row *project, bool all,
+		      int (*each)(void *context, rowid id, const char *name), void *context, struct error *err);
+
 /* How many app instances of a project are in which situation, for `status`: one pass in SQL. */
 struct app_counts {
 	int64_t total;

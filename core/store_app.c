@@ -157,6 +157,24 @@ int app_count_issued(struct store *store, rowid project, int64_t *ret, struct er
 	return r;
 }
 
+int app_each_affected(struct store *store, const struct project_row *project, bool all,
+		      int (*each)(void *context, rowid id, const char *name), void *context, struct error *err)
+{
+	_cleanup_statement_ sqlite3_stmt *stmt =
+		statement(store, err,
+			  "SELECT a.id, a.name FROM app a JOIN generation g ON g.id=a.generation"
+			  " WHERE a.project=? AND (g.signing_ca<>? OR ?<>0) ORDER BY a.id",
+			  "iii", project->id, project->signing_ca, (int64_t)all);
+	int r;
+
+	if (!stmt)
+		return -err->code;
+	while ((r = statement_step(store, stmt, err)) == 1)
+		if (each(context, sqlite3_column_int64(stmt, 0), (const char *)sqlite3_column_text(stmt, 1)) != 0)
+			return 0;
+	return r;
+}
+
 /* The conditions are those of device_ca_state, worst first. */
 int app_count_states(struct store *store, const struct project_row *project, unixtime now, int64_t renew_before,
 		     struct app_counts *ret, struct error *err)

@@ -14,10 +14,11 @@
 
 enum { WAIT_SECONDS = 3600 };
 
-/* The parts of one project that wait. */
+/* The parts of one project that wait, for signing_ca/ or for signing_ca/next/. */
 struct staging {
 	struct staging *next;
 	rowid project;
+	enum upload_target target;
 	struct buffer part[UPLOAD_PART_COUNT]; /* secret */
 	unixtime since[UPLOAD_PART_COUNT];
 	bool encrypted; /* what waits can't be read without a password */
@@ -64,11 +65,11 @@ void upload_free(struct upload *upload)
 
 /* ---- the parts that wait; all under upload->lock ---- */
 
-static struct staging **staging_find(struct upload *upload, rowid project)
+static struct staging **staging_find(struct upload *upload, rowid project, enum upload_target target)
 {
 	struct staging **link = &upload->stagings;
 
-	while (*link && (*link)->project != project)
+	while (*link && ((*link)->project != project || (*link)->target != target))
 		link = &(*link)->next;
 	return link;
 }
@@ -90,15 +91,16 @@ static void staging_drop(struct staging **link)
 	free(staging);
 }
 
-static struct staging *staging_get(struct upload *upload, rowid project)
+static struct staging *staging_get(struct upload *upload, rowid project, enum upload_target target)
 {
-	struct staging **link = staging_find(upload, project);
+	struct staging **link = staging_find(upload, project, target);
 
 	if (!*link) {
 		*link = calloc(1, sizeof(**link));
 		if (!*link)
 			return NULL;
 		(*link)->project = project;
+		(*link)->target = target;
 		for (int i = 0; i < UPLOAD_PART_COUNT; i++)
 			(*link)->part[i] = BUFFER_SECRET;
 	}
@@ -120,13 +122,13 @@ void upload_tick(struct upload *upload, unixtime now)
 	pthread_mutex_unlock(&upload->lock);
 }
 
-void upload_waiting(struct upload *upload, rowid project, bool ret_staged[UPLOAD_PART_COUNT],
+void upload_waiting(struct upload *upload, rowid project, enum upload_target target, bool ret_staged[UPLOAD_PART_COUNT],
 		    bool ret_missing[UPLOAD_PART_COUNT])
 {
 	const struct staging *staging;
 
 	pthread_mutex_lock(&upload->lock);
-	staging = *staging_find(upload, project);
+	staging = *staging_find(upload, project, target);
 	for (int i = 0; i < UPLOAD_PART_COUNT; i++) {
 		ret_staged[i] = staging && staging->part[i].data;
 		ret_missing[i] = !ret_staged[i];
@@ -135,12 +137,12 @@ void upload_waiting(struct upload *upload, rowid project, bool ret_staged[UPLOAD
 	pthread_mutex_unlock(&upload->lock);
 }
 
-static void upload_forget(struct upload *upload, rowid project)
+static void upload_forget(struct upload *upload, rowid project, enum upload_target target)
 {
 	struct staging **link;
 
 	pthread_mutex_lock(&upload->lock);
-	link = staging_find(upload, project);
+	link = staging_find(upload, project, target);
 	if (*link)
 		staging_drop(link);
 	pthread_mutex_unlock(&upload->lock);
@@ -152,11 +154,17 @@ struct upload_verb {
 	struct verb verb;
 	struct task task;
 	rowid project;
+	enum upload_target target;
 	enum upload_part part;
 	struct buffer bytes; /* secret */
 	struct candidate candidate;
 	struct activation activation;
 };
+
+static enum rejected_file rejected_file(enum upload_target target)
+{
+	return target == UPLOAD_NEXT ? REJECTED_NEXT : REJECTED_SIGNING_CA;
+}
 
 static void upload_clear(struct verb *verb)
 {
@@ -169,7 +177,7 @@ static void upload_clear(struct verb *verb)
 
 static void upload_refuse(struct upload_verb *v, int r, const struct error *err)
 {
-	rejected_set(v->verb.core->rejected, v->project, REJECTED_SIGNING_CA, err->text);
+	rejected_set(v->verb.core->rejected, v->project, rejected_file(v->target), err->text);
 	verb_answer(&v->verb, r, err);
 }
 
@@ -177,8 +185,8 @@ static void upload_committed(struct verb *verb)
 {
 	struct upload_verb *v = (struct upload_verb *)verb;
 
-	rejected_set(verb->core->rejected, v->project, REJECTED_SIGNING_CA, NULL);
-	upload_forget(verb->core->upload, v->project);
+	rejected_set(verb->core->rejected, v->project, rejected_file(v->target), NULL);
+	upload_forget(verb->core->upload, v->project, v->target);
 	bulks_kick(verb->core->bulks, v->project); /* a job may be waiting for just this */
 }
 
@@ -189,20 +197,23 @@ static int upload_apply(struct job *job, struct store *store, struct error *err)
 	int r = activation_apply(&v->activation, job, store, err);
 
 	if (r == -EKEYREJECTED)
-		rejected_set(v->verb.core->rejected, v->project, REJECTED_SIGNING_CA, err->text);
+		rejected_set(v->verb.core->rejected, v->project, rejected_file(v->target), err->text);
 	return r;
 }
 
+/* Keys of earlier uploads, and that of csr.pem. */
 static int project_knows_key(void *context, const uint8_t spki[FINGERPRINT_SIZE], struct error *err)
 {
 	struct upload_verb *v = context;
-	struct signing_ca_row row;
+	struct signing_ca_row ca;
 	struct store *store;
 	int r = core_reader(v->verb.core, &store, err);
 
 	if (r == 0)
-		r = signing_ca_by_spki(store, v->project, spki, &row, err);
-	return r == -ENOENT ? 0 : r < 0 ? r : 1;
+		r = signing_ca_by_spki(store, v->project, spki, &ca, err);
+	if (r == -ENOENT)
+		return project_requested(store, v->project, spki, err);
+	return r < 0 ? r : 1;
 }
 
 /* Judges the parts with the new one in its place; keeps it if it is good. Under upload->lock: parts that come at the same time
@@ -232,9 +243,9 @@ static int upload_judge_now(struct upload_verb *v, struct error *err)
 	int r;
 
 	pthread_mutex_lock(&upload->lock);
-	staging = staging_get(upload, v->project);
+	staging = staging_get(upload, v->project, v->target);
 	r = staging ? upload_stage(v, staging, err) : error_set(err, ENOMEM, "out of memory");
-	link = staging_find(upload, v->project);
+	link = staging_find(upload, v->project, v->target);
 	if (*link && staging_empty(*link))
 		staging_drop(link);
 	pthread_mutex_unlock(&upload->lock);
@@ -248,9 +259,9 @@ static void upload_task(struct task *task)
 	int r = upload_judge_now(v, &err);
 
 	if (r == JUDGED_COMPLETE)
-		r = activation_prepare(&v->activation, v->verb.core, v->project, &v->candidate, &err);
+		r = activation_prepare(&v->activation, v->verb.core, v->project, v->target, &v->candidate, &err);
 	else if (r >= 0) {
-		rejected_set(v->verb.core->rejected, v->project, REJECTED_SIGNING_CA, NULL);
+		rejected_set(v->verb.core->rejected, v->project, rejected_file(v->target), NULL);
 		verb_answer(&v->verb, 0, &err);
 		return;
 	}
@@ -270,8 +281,8 @@ static struct span without_newline(struct span text)
 	return text;
 }
 
-void core_upload(struct core *core, const struct caller *caller, rowid project, enum upload_part part,
-		 struct span bytes, core_done done, void *context)
+void core_upload(struct core *core, const struct caller *caller, rowid project, enum upload_target target,
+		 enum upload_part part, struct span bytes, core_done done, void *context)
 {
 	struct upload_verb *v = verb_new(sizeof(*v), core, caller, done, context);
 	struct error err = {0};
@@ -279,6 +290,7 @@ void core_upload(struct core *core, const struct caller *caller, rowid project, 
 	if (!v)
 		return;
 	v->project = project;
+	v->target = target;
 	v->part = part;
 	v->bytes = BUFFER_SECRET;
 	v->verb.clear = upload_clear;

@@ -15,7 +15,7 @@ void upload_free(struct upload *upload);
 void upload_tick(struct upload *upload, unixtime now);
 
 /* Which parts of a project wait, and which are missing for them to be of use, for signing_ca/status. */
-void upload_waiting(struct upload *upload, rowid project, bool ret_staged[UPLOAD_PART_COUNT],
+void upload_waiting(struct upload *upload, rowid project, enum upload_target target, bool ret_staged[UPLOAD_PART_COUNT],
 		    bool ret_missing[UPLOAD_PART_COUNT]);
 
 #endif

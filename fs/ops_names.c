@@ -159,6 +159,7 @@ void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
 	const struct ino directory = ino_decode(parent);
 	const struct tree_row *row = writable(directory, name);
+	const struct caller caller = fs_caller(req);
 	struct fs *fs = fs_of(req);
 
 	if (temporary_name(name)) {
@@ -167,7 +168,10 @@ void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 	}
 	if (row)
 		absent_set(fs->absent, file_ino(row, directory));
-	reply_status(req, row ? 0 : -EPERM);
+	if (row && row->unlink)
+		row->unlink(fs->core, &caller, directory.row, reply_done, req);
+	else
+		reply_status(req, row ? 0 : -EPERM);
 }
 
 /* ---- rename: a temporary file becomes a write ---- */

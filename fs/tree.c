@@ -61,22 +61,40 @@ static const struct tree_listing generations = {
 
 /* ---- what writes do ---- */
 
-static void write_cert(struct core *core, const struct caller *caller, rowid row, struct span bytes, core_done done,
-		       void *context)
+static void write_cert(struct core *core, const struct caller *caller, rowid row, struct span bytes,
+			core_done done, void *context)
 {
-	core_upload(core, caller, row, UPLOAD_CERT, bytes, done, context);
+	core_upload(core, caller, row, UPLOAD_ACTIVE, UPLOAD_CERT, bytes, done, context);
 }
 
-static void write_key(struct core *core, const struct caller *caller, rowid row, struct span bytes, core_done done,
-		      void *context)
+static void write_key(struct core *core, const struct caller *caller, rowid row, struct span bytes,
+			core_done done, void *context)
 {
-	core_upload(core, caller, row, UPLOAD_KEY, bytes, done, context);
+	core_upload(core, caller, row, UPLOAD_ACTIVE, UPLOAD_KEY, bytes, done, context);
 }
 
 static void write_password(struct core *core, const struct caller *caller, rowid row, struct span bytes,
-			   core_done done, void *context)
+			core_done done, void *context)
 {
-	core_upload(core, caller, row, UPLOAD_PASSWORD, bytes, done, context);
+	core_upload(core, caller, row, UPLOAD_ACTIVE, UPLOAD_PASSWORD, bytes, done, context);
+}
+
+static void write_next_cert(struct core *core, const struct caller *caller, rowid row, struct span bytes,
+			core_done done, void *context)
+{
+	core_upload(core, caller, row, UPLOAD_NEXT, UPLOAD_CERT, bytes, done, context);
+}
+
+static void write_next_key(struct core *core, const struct caller *caller, rowid row, struct span bytes,
+			core_done done, void *context)
+{
+	core_upload(core, caller, row, UPLOAD_NEXT, UPLOAD_KEY, bytes, done, context);
+}
+
+static void write_next_password(struct core *core, const struct caller *caller, rowid row, struct span bytes,
+			core_done done, void *context)
+{
+	core_upload(core, caller, row, UPLOAD_NEXT, UPLOAD_PASSWORD, bytes, done, context);
 }
 
 static void write_app_template(struct core *core, const struct caller *caller, rowid row, struct span bytes,
@@ -149,6 +167,17 @@ static const struct tree_row rows[] = {
 	 .render = render_signing_ca_status},
 	{KIND_SIGNING_CA_STATUS_JSON, KIND_SIGNING_CA, "status.json", SCOPE_PROJECT, 0444, 0,
 	 .render = render_signing_ca_status_json},
+	{KIND_CSR, KIND_SIGNING_CA, "csr.pem", SCOPE_PROJECT, 0444, 0, .render = render_csr},
+	{KIND_AFFECTED, KIND_SIGNING_CA, "affected", SCOPE_PROJECT, 0444, 0, .render = render_affected},
+	{KIND_NEXT, KIND_SIGNING_CA, "next", SCOPE_PROJECT, 0755, TREE_DIRECTORY},
+	{KIND_NEXT_CERT, KIND_NEXT, "cert.pem", SCOPE_PROJECT, 0644, 0, .render = render_next_cert,
+	 .write = write_next_cert, .unlink = core_next_drop},
+	{KIND_NEXT_KEY, KIND_NEXT, "key.pem", SCOPE_PROJECT, 0200, TREE_WRITE_ONLY, .render = render_nothing,
+	 .write = write_next_key},
+	{KIND_NEXT_PASSWORD, KIND_NEXT, "password", SCOPE_PROJECT, 0200, TREE_WRITE_ONLY, .render = render_nothing,
+	 .write = write_next_password},
+	{KIND_NEXT_INFO, KIND_NEXT, "info", SCOPE_PROJECT, 0444, 0, .render = render_next_info},
+	{KIND_NEXT_STATUS, KIND_NEXT, "status", SCOPE_PROJECT, 0444, 0, .render = render_next_status},
 	{KIND_CRL, KIND_SIGNING_CA, "crl.pem", SCOPE_PROJECT, 0444, 0, .render = render_crl},
 	{KIND_COMPROMISED, KIND_SIGNING_CA, "compromised", SCOPE_PROJECT, 0644, TREE_TRIGGER | TREE_TEXT_ONLY,
 	 .render = render_compromised, .write = core_compromised},

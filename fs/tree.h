@@ -62,6 +62,14 @@ enum kind {
 	KIND_APP_POLICY = 50,
 	KIND_PROJECT_TEMPLATE = 51,
 	KIND_PROJECT_DETAILS = 52,
+	KIND_NEXT = 53,
+	KIND_NEXT_CERT = 54,
+	KIND_NEXT_KEY = 55,
+	KIND_NEXT_PASSWORD = 56,
+	KIND_NEXT_INFO = 57,
+	KIND_NEXT_STATUS = 58,
+	KIND_CSR = 59,
+	KIND_AFFECTED = 60,
 	KIND_TEMPORARY = 126, /* no row: a dot name on its way to a writable one (temporary.h) */
 	KIND_COUNT = 127
 };
@@ -107,6 +115,8 @@ struct tree_row {
 	size_fn size;     /* NULL: as many bytes as render gives */
 	log_fn log;       /* in place of render: a file that grows at its end, and wakes poll(2) */
 	write_fn write;   /* NULL: it can't be written */
+	/* What rm does besides; NULL: nothing. */
+	void (*unlink)(struct core *core, const struct caller *caller, rowid row, core_done done, void *context);
 	const struct tree_listing *listing; /* of a directory; NULL: no names but the table's */
 	void (*own)(struct core *core, const struct caller *caller, rowid row, const struct owner_change *change,
 		    core_done done, void *context); /* TREE_OWNED */

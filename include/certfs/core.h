@@ -90,8 +90,11 @@ void core_details(struct core *core, const struct caller *caller, enum core_scop
 /* Uploads to signing_ca/ (SPEC 5.1). bytes are copied into locked memory. EKEYREJECTED and the sentence, which stays
  * in signing_ca/status. */
 enum upload_part { UPLOAD_CERT, UPLOAD_KEY, UPLOAD_PASSWORD, UPLOAD_PART_COUNT };
-void core_upload(struct core *core, const struct caller *caller, rowid project, enum upload_part part,
-		 struct span bytes, core_done done, void *context);
+enum upload_target { UPLOAD_ACTIVE, UPLOAD_NEXT }; /* signing_ca/ or signing_ca/next/ */
+void core_upload(struct core *core, const struct caller *caller, rowid project, enum upload_target target,
+		 enum upload_part part, struct span bytes, core_done done, void *context);
+/* Drops the staged successor; nothing happens if there is none. */
+void core_next_drop(struct core *core, const struct caller *caller, rowid project, core_done done, void *context);
 
 void core_app_create(struct core *core, const struct caller *caller, rowid project, const char *name, mode_t mode,
 		     core_done done, void *context);

@@ -36,6 +36,11 @@ int render_signing_ca_info(const struct view *view, struct buffer *out, struct e
 int render_signing_ca_info_json(const struct view *view, struct buffer *out, struct error *err);
 int render_signing_ca_status(const struct view *view, struct buffer *out, struct error *err);
 int render_signing_ca_status_json(const struct view *view, struct buffer *out, struct error *err);
+int render_next_cert(const struct view *view, struct buffer *out, struct error *err);
+int render_next_info(const struct view *view, struct buffer *out, struct error *err);
+int render_next_status(const struct view *view, struct buffer *out, struct error *err);
+int render_csr(const struct view *view, struct buffer *out, struct error *err);
+int render_affected(const struct view *view, struct buffer *out, struct error *err);
 int render_crl(const struct view *view, struct buffer *out, struct error *err);
 /* A write-only file: reading it as root gives nothing. */
 int render_nothing(const struct view *view, struct buffer *out, struct error *err);

@@ -208,7 +208,7 @@ static const struct {
 	{"[log]\nlevel = loud\n", ":2: level: 'loud' is not one of error, warning, info, debug"},
 	{"[log]\nlevel = \xff\n", ":2: level: the value is not UTF-8"},
 	{"[log]\nlevels = info\n", ":2: levels: there is no such key in this section"},
-	{"[logs]\nlevel = info\n", ":2: logs: there is no such [section]"},
+	{"[logs]\nlevel = info\n", ":1: logs: there is no such [section]"},
 	{"level = info\n", ":1: level: a key must stand below a [section]"},
 	{"[log]\nlevel = info\nlevel = info\n", ":3: level: this key is given twice"},
 	{"[log]\nlevel\n", ":2: it is neither [section] nor KEY = VALUE"},

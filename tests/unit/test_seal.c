@@ -469,6 +469,21 @@ static void test_master_create(void **state)
 	assert_false(span_equal(buffer_span(&key), buffer_span(&other)));
 }
 
+/* What a crash left under the other name is in nobody's way. */
+static void test_master_create_after_crash(void **state)
+{
+	_cleanup_buffer_ struct buffer key = BUFFER_SECRET;
+	char part[sizeof(path) + 8];
+	struct error err = {0};
+
+	(void)state;
+	unlink(path);
+	snprintf(part, sizeof(part), "%s.new", path);
+	close(open(part, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+	assert_int_equal(seal_master_create(path, &key, &err), 0);
+	assert_int_equal(access(part, F_OK), -1);
+}
+
 static void test_master_create_nowhere(void **state)
 {
 	_cleanup_buffer_ struct buffer key = BUFFER_SECRET;
@@ -578,6 +593,7 @@ int main(void)
 		cmocka_unit_test(test_written_form),
 		cmocka_unit_test(test_threads),
 		cmocka_unit_test(test_master_create),
+		cmocka_unit_test(test_master_create_after_crash),
 		cmocka_unit_test(test_master_create_nowhere),
 		cmocka_unit_test(test_master_modes),
 		cmocka_unit_test(test_master_owner),

@@ -1,0 +1,11 @@
+/* Successors of a signing CA (SPEC 5.3): ahead of its end certfs stages one, and nothing is switched until `update`. */
+#ifndef CORE_SUCCESSOR_H
+#define CORE_SUCCESSOR_H
+
+#include "core_internal.h"
+
+/* Stages what is not staged yet: for a self-signed signing CA a new certificate in next/, for an intermediate a request in
+ * csr.pem. On a thread of the pool; takes as long as a key of that kind. */
+void successor_stage(struct core *core, const struct view *view);
+
+#endif
