@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <ini.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -191,6 +192,19 @@ static char *next_line(char *line, int room, void *stream)
 	return line;
 }
 
+/* Debian's inih lets a program say how long a line may be: 200 bytes are too few for a path or a PKCS#11 URI. Said once, and the same for
+ * all that this process reads. */
+static pthread_once_t lines_once = PTHREAD_ONCE_INIT;
+
+static void allow_long_lines(void)
+{
+	enum { LINE_MAX_BYTES = 8192 };
+
+	ini_use_stack = false;
+	ini_initial_alloc = LINE_MAX_BYTES;
+	ini_max_line = LINE_MAX_BYTES;
+}
+
 int ini_table_read(struct span text, const struct ini_key *keys, size_t count, void *values, struct error *err)
 {
 	struct reading reading = {
@@ -205,6 +219,7 @@ int ini_table_read(struct span text, const struct ini_key *keys, size_t count, v
 	if (count > INI_KEYS_MAX || text.size > INI_SIZE_MAX)
 		return error_set(err, EINVAL, "the file is larger than %d bytes", INI_SIZE_MAX);
 	*err = (struct error){0};
+	pthread_once(&lines_once, allow_long_lines);
 	line = ini_parse_stream(next_line, &reading, on_key, &reading);
 	if (line != 0 && !err->code)
 		error_set(err, EINVAL, "line %d: it is neither [section] nor KEY = VALUE", line);

@@ -25,7 +25,7 @@ activated() {
 }
 
 root_of() {
-    [ "$1" = int ] && echo "$CA/root.pem" || echo "$CA/$1.pem"
+    echo "$CA/${1/#int/root}.pem"
 }
 
 start_certfs
@@ -98,7 +98,11 @@ for order in "int up root key" "root up int key" "key root int up" "up key int r
     project=one-${order// /-}
     mkdir "$PROJECTS/$project"
     for part in $order; do
-        [ "$part" = key ] && cat int.key || openssl x509 -in "$part.pem" -text
+        if [ "$part" = key ]; then
+            cat int.key
+        else
+            openssl x509 -in "$part.pem" -text
+        fi
     done >"$F/$project.pem"
     cp "$F/$project.pem" "$PROJECTS/$project/signing_ca/cert.pem"
     activated "$project" int
@@ -141,7 +145,6 @@ activated p12-late int
 put_cp() { cp "$1" "$2"; }
 put_cp_p() { cp -p "$1" "$2"; }
 put_cat() { cat "$1" >"$2"; }
-put_append() { cat "$1" >>"$2"; }
 put_dd() { dd if="$1" of="$2" bs=100 status=none; }
 put_tee() { tee "$2" <"$1" >/dev/null; }
 put_install() { install -m 600 "$1" "$2"; }
@@ -165,7 +168,7 @@ fd = os.open(sys.argv[2], os.O_WRONLY | os.O_TRUNC)
 for at in sorted(range(0, len(data), 50), key=lambda at: at // 50 % 2):
     os.pwrite(fd, data[at:at + 50], at)
 os.close(fd)' "$1" "$2"; }
-for tool in cp cp_p cat append dd tee install mv rsync rsync_inplace rename ansible pieces; do
+for tool in cp cp_p cat dd tee install mv rsync rsync_inplace rename ansible pieces; do
     mkdir "$PROJECTS/by-$tool"
     directory=$PROJECTS/by-$tool/signing_ca
     put_$tool "$F/password" "$directory/password" || fail "$tool: password"

@@ -139,6 +139,9 @@ static void test_longest_value(void **state)
 	(void)state;
 	assert_int_equal(parse("[files]\ncert_dir = /" HUNDRED HUNDRED TEN TEN TEN TEN TEN "aaaa\n", &parsed, &err), 0);
 	assert_int_equal(strlen(parsed.cert_dir), 255);
+	assert_int_equal(parse("[certificate]\nsubject = CN=" HUNDRED HUNDRED TEN TEN TEN TEN TEN "aaa\n", &parsed, &err),
+			 -EINVAL);
+	assert_string_equal(err.text, "line 2: subject: the value is longer than 255 bytes");
 }
 
 static void test_key_type_names(void **state)
@@ -195,7 +198,6 @@ static const struct {
 	{C "subject = CN=\xff\n", "line 2: subject: ", "not UTF-8 without control characters"},
 	{C "subject = CN=a\x01z\n", "line 2: subject: ", "not UTF-8 without control characters"},
 	{C "subject = CN=\xed\xa0\x80\n", "line 2: subject: ", "not UTF-8"},
-	{C "subject = CN=" HUNDRED HUNDRED TEN TEN TEN TEN TEN "aaa\n", "line 2: subject: ", "longer than 255 bytes"},
 	{C "path_length = 101\n", "line 2: path_length: ", "from 0 to 100"},
 	{C "path_length = -1\n", "line 2: path_length: ", "from 0 to 100"},
 	{C "revoke_grace_hours = 87601\n", "line 2: revoke_grace_hours: ", "hours from 0 to 87600"},
@@ -219,8 +221,13 @@ static const struct {
 	{"[variables]\nrequired = $x\nkey = $x\n", "[variables]: ", "must have different names"},
 	{"[variables]\ncert = $webhook.azure.device_ca.key\n", "[variables]: ", "must have different names"},
 	{"attach = yes\n", "line 1: attach: ", "a key must stand below a [section]"},
-	{"[certificat]\nattach = yes\n", "line 2: certificat: ", "there is no such [section]"},
-	{"[Certificate]\nattach = yes\n", "line 2: Certificate: ", "there is no such [section]"},
+	{"[certificat]\nattach = yes\n", "line 1: certificat: ", "there is no such [section]"},
+	{"[Certificate]\nattach = yes\n", "line 1: Certificate: ", "there is no such [section]"},
+	{C "[nowhere]\n", "line 2: nowhere: ", "there is no such [section]"},
+	{"[]\n", "line 1: ", "there is no such [section]"},
+	{"[certificate] attach = no\n", "line 1: ", "belongs on a line of its own"},
+	{"[certificate\xff]\n", "line 1: ", "not UTF-8 without control characters"},
+	{C "att\xff" "ach = no\n", "line 2: ", "not UTF-8 without control characters"},
 	{C "atach = yes\n", "line 2: atach: ", "there is no such key in this section"},
 	{C "warn_days = 3\n", "line 2: warn_days: ", "there is no such key in this section"},
 	{"[files]\nattach = yes\n", "line 2: attach: ", "there is no such key in this section"},
