@@ -75,6 +75,16 @@ void core_app_create(struct core *core, const struct caller *caller, rowid proje
 
 /* ---- rmdir ---- */
 
+static int no_purge_runs(struct store *store, const struct app_row *app, struct error *err)
+{
+	struct procedure_row procedure;
+	int r = procedure_get(store, app->id, &procedure, err);
+
+	if (r == 0 && procedure.app && !procedure.failed && strcmp(procedure.kind, "purge") == 0)
+		return error_set(err, EBUSY, "a purge of %s is running: wait for its end (see purge)", app->name);
+	return r;
+}
+
 static int app_remove_apply(struct job *job, struct store *store, struct error *err)
 {
 	struct app_verb *v = (struct app_verb *)job;
@@ -85,6 +95,8 @@ static int app_remove_apply(struct job *job, struct store *store, struct error *
 
 	if (r == 0)
 		r = project_by_id(store, row.project, &project, err);
+	if (r == 0)
+		r = no_purge_runs(store, &row, err);
 	if (r < 0)
 		return r;
 	job->touched_app = row.id;

@@ -1,5 +1,6 @@
 #include "bulk.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,6 +10,7 @@
 #include "issue.h"
 #include "operation.h"
 #include "pool.h"
+#include "procedure.h"
 
 enum { BATCH = 256 };
 
@@ -126,9 +128,8 @@ static void batch_ended(struct task *task)
 	operation_note(bulk->bulks->core, &row, bulk_noted, bulk);
 }
 
-static void order_done(struct issue_order *order, int r, const struct error *err)
+static void app_done(struct bulk *bulk, rowid app, int r, const struct error *err)
 {
-	struct bulk *bulk = ((struct bulk_order *)order)->bulk;
 	bool last;
 
 	pthread_mutex_lock(&bulk->bulks->lock);
@@ -139,11 +140,39 @@ static void order_done(struct issue_order *order, int r, const struct error *err
 	last = --bulk->waiting == 0;
 	pthread_mutex_unlock(&bulk->bulks->lock);
 	if (r < 0 && !holds(r) && r != -ENOENT)
-		log_write(LOG_WARNING, "%s: app instance %lld: %s", bulk->row.kind, (long long)order->app, err->text);
+		log_write(LOG_WARNING, "%s: app instance %lld: %s", bulk->row.kind, (long long)app, err->text);
 	if (!last)
 		return;
 	bulk->task.run = batch_ended;
 	pool_submit(bulk->bulks->core->pool, &bulk->task);
+}
+
+static void order_done(struct issue_order *order, int r, const struct error *err)
+{
+	app_done(((struct bulk_order *)order)->bulk, order->app, r, err);
+}
+
+static void procedure_done(void *context, int r, int64_t result, const struct error *err)
+{
+	struct bulk_order *order = context;
+
+	(void)result;
+	app_done(order->bulk, order->order.app, r, err);
+}
+
+/* Without hooks there is only the certificate to be made. */
+static void app_submit(struct bulk_order *order)
+{
+	struct core *core = order->bulk->bulks->core;
+	struct procedure_row row = {.app = order->order.app, .step = STEP_DETAILS};
+
+	if (!procedure_has_hooks(&core->config)) {
+		issue_submit(core->issue, &order->order);
+		return;
+	}
+	strcpy(row.kind, order->bulk->row.kind);
+	snprintf(row.operation, sizeof(row.operation), "%s-%lld", row.kind, (long long)order->bulk->row.id);
+	procedure_run(core->procedures, &row, procedure_done, order);
 }
 
 static void batch_submit(struct bulk *bulk, const rowid *apps, int count)
@@ -158,8 +187,24 @@ static void batch_submit(struct bulk *bulk, const rowid *apps, int count)
 			.order = {.cause = ISSUE_FOR_UPDATE, .app = apps[i], .done = order_done},
 			.bulk = bulk,
 		};
-		issue_submit(bulk->bulks->core->issue, &bulk->order[i].order);
+		app_submit(&bulk->order[i]);
 	}
+}
+
+/* With hooks no more at once than the policy allows. */
+static int batch_size(const struct bulk *bulk)
+{
+	struct core *core = bulk->bulks->core;
+	struct project *project;
+	struct error ignored;
+	int size = BATCH;
+
+	if (!procedure_has_hooks(&core->config) || core_project(core, bulk->project, &project, &ignored) < 0)
+		return size;
+	if (project->policy.max_parallel < size)
+		size = project->policy.max_parallel;
+	object_unref(&project->object);
+	return size;
 }
 
 /* The next app instances, or 0 at the end, or the error. */
@@ -174,7 +219,7 @@ static int batch_list(struct bulk *bulk, rowid apps[BATCH], struct error *err)
 		return r < 0 ? r : -ECANCELED;
 	if (bulk->row.total == 0) /* counted here and not by the trigger, whose time must not depend on it */
 		r = app_count_issued(store, bulk->project, &bulk->row.total, err);
-	return r == 0 ? app_issued_after(store, bulk->project, bulk->row.cursor, apps, BATCH, err) : r;
+	return r == 0 ? app_issued_after(store, bulk->project, bulk->row.cursor, apps, batch_size(bulk), err) : r;
 }
 
 static void bulk_step(struct task *task)

@@ -7,16 +7,17 @@
 #include "cleanup.h"
 #include "clock.h"
 #include "crl.h"
+#include "event_hook.h"
 #include "issue.h"
 #include "keypool.h"
 #include "monitor.h"
 #include "pool.h"
+#include "procedure.h"
 #include "rejected.h"
-#include "trigger.h"
 #include "upload.h"
 #include "writer.h"
 
-enum { CACHED_PROJECTS = 256, CACHED_SIGNING_CAS = 256, CACHED_APPS = 16384, CLOCK_SLACK_SECONDS = 3600 };
+enum { CACHED_PROJECTS = 256, CACHED_SIGNING_CAS = 256, CACHED_APPS = 16384, CLOCK_SLACK_SECONDS = 3600, HOOK_THREADS = 16 };
 
 /* ---- readers ---- */
 
@@ -138,6 +139,7 @@ static void core_events(void *context)
 {
 	struct core *core = context;
 
+	event_hook_kick(core->event_hook);
 	if (core->options.events_added)
 		core->options.events_added(core->options.context);
 }
@@ -217,16 +219,22 @@ static int core_start(struct core *core, struct error *err)
 	if (r == 0)
 		r = monitor_new(core, &core->monitor, err);
 	if (r == 0)
+		r = procedures_new(core, &core->procedures, err);
+	if (r == 0)
+		r = event_hook_new(core, &core->event_hook, err);
+	if (r == 0)
 		r = issue_new(core, &core->issue, err);
 	if (r == 0)
 		r = keypool_new(&core->keypool, err);
 	if (r == 0)
-		r = pool_new(0, &core->pool, err);
+		r = pool_new(0, "certfs-signer", &core->pool, err);
+	if (r == 0)
+		r = pool_new(HOOK_THREADS, "certfs-hook", &core->hook_pool, err);
 	if (r == 0)
 		r = writer_new(core->config.store_path, core->options.connection, core->options.read_only, &hooks,
 			       &core->writer, err);
 	if (r == 0 && !core->options.read_only)
-		r = trigger_resume(core, err);
+		r = procedures_resume(core->procedures, err);
 	return r == 0 && !core->options.read_only ? bulks_resume(core->bulks, err) : r;
 }
 
@@ -259,6 +267,8 @@ void core_tick(struct core *core)
 {
 	upload_tick(core->upload, clock_now());
 	monitor_tick(core->monitor);
+	procedures_tick(core->procedures);
+	event_hook_kick(core->event_hook);
 }
 
 void core_close(struct core *core)
@@ -267,13 +277,20 @@ void core_close(struct core *core)
 		return;
 	if (core->bulks)
 		bulks_stop(core->bulks);
+	if (core->procedures)
+		procedures_stop(core->procedures);
+	if (core->event_hook)
+		event_hook_stop(core->event_hook);
 	core_wait_idle(core);
+	pool_free(core->hook_pool);
 	pool_free(core->pool);
 	keypool_free(core->keypool);
 	writer_free(core->writer);
 	upload_free(core->upload);
 	bulks_free(core->bulks);
 	monitor_free(core->monitor);
+	procedures_free(core->procedures);
+	event_hook_free(core->event_hook);
 	issue_free(core->issue);
 	cache_free(core->projects);
 	cache_free(core->signing_cas);

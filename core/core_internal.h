@@ -22,6 +22,9 @@ struct core {
 	struct pool *pool;         /* pool.h */
 	struct keypool *keypool;   /* keypool.h */
 	struct issue *issue;       /* issue.h */
+	struct procedures *procedures; /* procedure.h */
+	struct pool *hook_pool;    /* threads that run hooks */
+	struct event_hook *event_hook; /* event_hook.h */
 	struct monitor *monitor;   /* monitor.h */
 	struct bulks *bulks;       /* bulk.h */
 	struct upload *upload;     /* upload.h */

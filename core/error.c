@@ -3,12 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static void one_line(char *text)
-{
-	for (; *text; text++)
-		if ((unsigned char)*text < 0x20 || *text == 0x7f)
-			*text = '?';
-}
+#include "utf8.h"
 
 int error_set(struct error *err, int code, const char *format, ...)
 {
@@ -18,7 +13,7 @@ int error_set(struct error *err, int code, const char *format, ...)
 	va_start(ap, format);
 	vsnprintf(text, sizeof(text), format, ap);
 	va_end(ap);
-	one_line(text);
+	utf8_clean(text);
 	err->code = code;
 	memcpy(err->text, text, sizeof(text));
 	return -code;

@@ -11,6 +11,7 @@
 struct reading {
 	struct span rest;  /* what inih has not asked for yet */
 	int line;          /* of the last line that it got, from 1 */
+	int bad_line;      /* of err */
 	const struct ini_key *keys;
 	size_t count;
 	bool seen[INI_KEYS_MAX];
@@ -101,8 +102,10 @@ static int take_value(const struct ini_key *key, const char *value, void *field,
 /* 0, which tells inih that the line is bad. what may be "". */
 static int reading_fail(struct reading *reading, const char *what, const char *why)
 {
-	if (!reading->err->code)
-		error_set(reading->err, EINVAL, "line %d: %s%s%s", reading->line, what, *what ? ": " : "", why);
+	if (reading->err->code)
+		return 0;
+	error_set(reading->err, EINVAL, "line %d: %s%s%s", reading->line, what, *what ? ": " : "", why);
+	reading->bad_line = reading->line;
 	return 0;
 }
 
@@ -124,6 +127,7 @@ static int take_key(struct reading *reading, size_t i, const char *value)
 	if (reading->err->code || take_value(key, value, reading->values + key->offset, reading->err) == 0)
 		return 1;
 	error_prefix(reading->err, "line %d", reading->line);
+	reading->bad_line = reading->line;
 	return 0;
 }
 
@@ -221,7 +225,9 @@ int ini_table_read(struct span text, const struct ini_key *keys, size_t count, v
 	*err = (struct error){0};
 	pthread_once(&lines_once, allow_long_lines);
 	line = ini_parse_stream(next_line, &reading, on_key, &reading);
-	if (line != 0 && !err->code)
+	if (line < 0)
+		error_set(err, ENOMEM, "out of memory");
+	else if (line > 0 && (!err->code || line < reading.bad_line))
 		error_set(err, EINVAL, "line %d: it is neither [section] nor KEY = VALUE", line);
 	return -err->code;
 }

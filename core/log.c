@@ -6,6 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "utf8.h"
+
 static _Atomic int least_urgent = LOG_INFO;
 static _Atomic bool log_to_syslog;
 
@@ -15,13 +17,6 @@ void log_open(bool to_syslog, int priority)
 		openlog("certfs", LOG_PID, LOG_DAEMON);
 	atomic_store(&log_to_syslog, to_syslog);
 	atomic_store(&least_urgent, priority);
-}
-
-static void one_line(char *text)
-{
-	for (; *text; text++)
-		if ((unsigned char)*text < 0x20 || *text == 0x7f)
-			*text = '?';
 }
 
 void log_write(int priority, const char *format, ...)
@@ -36,7 +31,7 @@ void log_write(int priority, const char *format, ...)
 	va_start(ap, format);
 	vsnprintf(line + prefix, sizeof(line) - prefix - 1, format, ap);
 	va_end(ap);
-	one_line(line);
+	utf8_clean(line);
 	if (atomic_load(&log_to_syslog)) {
 		syslog(priority, "%s", line + prefix);
 		return;

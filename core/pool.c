@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { THREADS_MAX = 8 };
+enum { THREADS_MAX = 32, SIGNERS_MAX = 8 };
 
 struct pool {
 	pthread_mutex_t lock;
@@ -39,8 +39,7 @@ static void *pool_main(void *context)
 	struct pool *pool = context;
 	struct task *task;
 
-	pthread_setname_np(pthread_self(), "certfs-signer");
-	while ((task = pool_take(pool)))
+		while ((task = pool_take(pool)))
 		task->run(task);
 	return NULL;
 }
@@ -50,11 +49,11 @@ static int pool_size(int threads)
 	long processors = sysconf(_SC_NPROCESSORS_ONLN);
 
 	if (threads == 0)
-		threads = processors < 2 ? 2 : (int)processors;
+		threads = processors < 2 ? 2 : processors > SIGNERS_MAX ? SIGNERS_MAX : (int)processors;
 	return threads > THREADS_MAX ? THREADS_MAX : threads;
 }
 
-int pool_new(int threads, struct pool **ret, struct error *err)
+int pool_new(int threads, const char *name, struct pool **ret, struct error *err)
 {
 	struct pool *pool = calloc(1, sizeof(*pool));
 	int r = 0;
@@ -68,7 +67,7 @@ int pool_new(int threads, struct pool **ret, struct error *err)
 	while (pool->threads < threads && r == 0) {
 		r = pthread_create(&pool->thread[pool->threads], NULL, pool_main, pool);
 		if (r == 0)
-			pool->threads++;
+			pthread_setname_np(pool->thread[pool->threads++], name);
 	}
 	if (pool->threads == 0) {
 		pool_free(pool);

@@ -12,8 +12,9 @@ struct task {
 	void (*run)(struct task *task);
 };
 
-/* threads: how many; 0: one for each processor, at least 2 and at most 8. */
-int pool_new(int threads, struct pool **ret, struct error *err);
+/* threads: how many, at most 32; 0: one for each processor, at least 2 and at most 8. name: what the system calls them, at most 15
+ * bytes. */
+int pool_new(int threads, const char *name, struct pool **ret, struct error *err);
 
 /* Runs everything that was submitted, then ends the threads. */
 void pool_free(struct pool *pool);

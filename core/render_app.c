@@ -1,6 +1,7 @@
 /* status, info and triggers of an app instance. */
 #include <stdio.h>
 
+#include "hook.h"
 #include "render_internal.h"
 
 enum { MESSAGE_SIZE = 640 };
@@ -49,6 +50,22 @@ static bool ends_with_signing_ca(const struct view *view, enum state state)
 	return state == STATE_EXPIRING && view->project->signing_ca && !device_ca_gains(&situation);
 }
 
+/* Where a hook delivers, what it has not delivered yet is worth a word. */
+static bool not_delivered(const struct view *view)
+{
+	return hook_configured(&view->core->config, HOOK_PUSH) && view->generation.id &&
+	       view->app->row.delivered < view->generation.number;
+}
+
+static void notice_not_delivered(const struct view *view, struct notice *notice)
+{
+	*notice = (struct notice){"DEVICE_CA_NOT_DELIVERED", "WARN", "EDGE_APP_INSTANCE", "UPDATEREQUIRED", ""};
+	snprintf(notice->message, sizeof(notice->message),
+		 "The gateway has not got generation %lld yet (the last that was delivered: %lld). See events for the hook push, or "
+		 "touch the project's update.",
+		 (long long)view->generation.number, (long long)view->app->row.delivered);
+}
+
 static size_t app_notices(const struct view *view, enum state state, const char *message, struct notice *ret)
 {
 	size_t n = 0;
@@ -60,6 +77,8 @@ static size_t app_notices(const struct view *view, enum state state, const char 
 					 app_causes[i].action, ""};
 		snprintf(ret[n++].message, sizeof(ret[0].message), "%s", message);
 	}
+	if (not_delivered(view))
+		notice_not_delivered(view, &ret[n++]);
 	return n + signing_ca_notices(view, ret + n);
 }
 
@@ -67,7 +86,7 @@ static size_t app_notices(const struct view *view, enum state state, const char 
 
 static int app_status(const struct view *view, struct document *document, struct error *err)
 {
-	struct notice notices[1 + SIGNING_CA_NOTICES];
+	struct notice notices[2 + SIGNING_CA_NOTICES];
 	const struct generation_row *g = &view->generation;
 	const struct situation situation = view_situation(view);
 	const enum state state = device_ca_state(&situation);
@@ -88,6 +107,10 @@ static int app_status(const struct view *view, struct document *document, struct
 		document_fingerprint(document, "signing_ca", view->signer->row.fingerprint);
 	}
 	document_number(document, "purge_counter", purge.counter);
+	if (view->app->row.delivered) {
+		document_number(document, "delivered_generation", view->app->row.delivered);
+		document_time(document, "delivered_at", view->app->row.delivered_at);
+	}
 	document_notices(document, notices, app_notices(view, state, message, notices));
 	return 0;
 }

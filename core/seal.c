@@ -17,11 +17,12 @@
 #include "cleanup.h"
 
 enum { VERSION = 1, NONCE_SIZE = 12, TAG_SIZE = 16, TERM_SIZE = 4, HEADER_SIZE = 1 + TERM_SIZE + NONCE_SIZE };
+enum { PRK_SIZE = 32 }; /* SHA-256 */
 enum { TERMS_MAX = 16 };
 
 struct term {
 	uint32_t number;
-	struct buffer data_key; /* secret */
+	struct buffer prk; /* secret: HKDF-Extract of the data key, the half of HKDF that all rows have in common */
 };
 
 struct seal {
@@ -45,6 +46,8 @@ static int master_check(int fd, const char *path, struct error *err)
 		return error_set(err, EACCES, "master key %s: it belongs to another user: chown it to root", path);
 	if (st.st_mode & 077)
 		return error_set(err, EACCES, "master key %s: others may read it: chmod 0600 %s", path, path);
+	if (!S_ISREG(st.st_mode))
+		return error_set(err, EKEYREJECTED, "master key %s: it is not a file: restore the right one", path);
 	if (st.st_size != MASTER_KEY_SIZE)
 		return error_set(err, EKEYREJECTED, "master key %s: it has %lld bytes, not %d: restore the right file", path,
 				 (long long)st.st_size, MASTER_KEY_SIZE);
@@ -53,7 +56,9 @@ static int master_check(int fd, const char *path, struct error *err)
 
 int seal_master_read(const char *path, struct buffer *ret, struct error *err)
 {
-	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	/* O_NONBLOCK: a pipe in its place is refused, not waited for */
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	_cleanup_buffer_ struct buffer key = BUFFER_SECRET;
 	int r;
 
 	if (fd < 0)
@@ -61,10 +66,14 @@ int seal_master_read(const char *path, struct buffer *ret, struct error *err)
 				 strerror(errno));
 	r = master_check(fd, path, err);
 	if (r == 0)
-		r = buffer_resize(ret, MASTER_KEY_SIZE) < 0 ? error_set(err, ENOMEM, "out of memory") : 0;
-	if (r == 0 && read(fd, ret->data, MASTER_KEY_SIZE) != MASTER_KEY_SIZE)
+		r = buffer_resize(&key, MASTER_KEY_SIZE) < 0 ? error_set(err, ENOMEM, "out of memory") : 0;
+	if (r == 0 && read(fd, key.data, MASTER_KEY_SIZE) != MASTER_KEY_SIZE)
 		r = error_set(err, EIO, "master key %s: it can't be read", path);
-	return r;
+	if (r < 0)
+		return r;
+	buffer_clear(ret);
+	*ret = buffer_take(&key);
+	return 0;
 }
 
 static int sync_directory(const char *path, struct error *err)
@@ -113,11 +122,17 @@ static int master_write(const char *path, const struct buffer *key, struct error
 
 int seal_master_create(const char *path, struct buffer *ret, struct error *err)
 {
-	if (buffer_resize(ret, MASTER_KEY_SIZE) < 0)
+	_cleanup_buffer_ struct buffer key = BUFFER_SECRET;
+
+	if (buffer_resize(&key, MASTER_KEY_SIZE) < 0)
 		return error_set(err, ENOMEM, "out of memory");
-	if (RAND_priv_bytes(ret->data, MASTER_KEY_SIZE) != 1)
+	if (RAND_priv_bytes(key.data, MASTER_KEY_SIZE) != 1)
 		return error_set(err, EIO, "no random bytes for the master key");
-	return master_write(path, ret, err);
+	if (master_write(path, &key, err) < 0)
+		return -err->code;
+	buffer_clear(ret);
+	*ret = buffer_take(&key);
+	return 0;
 }
 
 /* ---- the seal ---- */
@@ -150,7 +165,7 @@ void seal_free(struct seal *seal)
 	if (!seal)
 		return;
 	for (size_t i = 0; i < seal->count; i++)
-		buffer_clear(&seal->term[i].data_key);
+		buffer_clear(&seal->term[i].prk);
 	buffer_clear(&seal->master);
 	EVP_CIPHER_free(seal->cipher);
 	EVP_KDF_free(seal->kdf);
@@ -189,10 +204,13 @@ static EVP_CIPHER_CTX *context_get(void)
 	return context;
 }
 
-/* The context is kept, the key in it is not: its memory is neither locked nor out of a core dump. */
-static void context_forget(void)
+/* The context lives in ordinary memory, which may reach swap: another key takes the place of the last one there. */
+static void context_forget(const struct seal *seal, EVP_CIPHER_CTX *context)
 {
-	(void)EVP_CIPHER_CTX_reset(context_get());
+	static const uint8_t no_key[DATA_KEY_SIZE];
+
+	if (context)
+		(void)EVP_EncryptInit_ex2(context, seal->cipher, no_key, NULL, NULL);
 }
 
 /* out: nonce | ciphertext | tag, NONCE_SIZE + plain.size + TAG_SIZE bytes. */
@@ -209,7 +227,7 @@ static bool gcm_encrypt(const struct seal *seal, const uint8_t *key, struct span
 	       EVP_EncryptUpdate(context, cipher, &n, plain.data, (int)plain.size) == 1 &&
 	       EVP_EncryptFinal_ex(context, cipher + n, &n) == 1 &&
 	       EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_GET_TAG, TAG_SIZE, cipher + plain.size) == 1;
-	context_forget();
+	context_forget(seal, context);
 	return done;
 }
 
@@ -228,7 +246,28 @@ static bool gcm_decrypt(const struct seal *seal, const uint8_t *key, struct span
 	       EVP_DecryptUpdate(context, plain, &n, in.data + NONCE_SIZE, (int)size) == 1 &&
 	       EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_SET_TAG, TAG_SIZE, tag) == 1 &&
 	       EVP_DecryptFinal_ex(context, plain + n, &n) == 1;
-	context_forget();
+	context_forget(seal, context);
+	return done;
+}
+
+/* ---- HKDF-SHA256 (RFC 5869) ---- */
+
+/* One of its two halves, 32 bytes in and out. The salt is empty, since a data key is uniform already; extracting has no info. */
+static bool hkdf(const struct seal *seal, int mode, const uint8_t *key, struct span info, uint8_t *ret)
+{
+	EVP_KDF_CTX *context = EVP_KDF_CTX_new(seal->kdf);
+	OSSL_PARAM params[5];
+	bool done;
+
+	params[0] = OSSL_PARAM_construct_int(OSSL_KDF_PARAM_MODE, &mode);
+	params[1] = OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, (char *)"SHA256", 0);
+	params[2] = OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, (void *)(uintptr_t)key, DATA_KEY_SIZE);
+	params[3] = OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, (void *)(uintptr_t)info.data, info.size);
+	params[4] = OSSL_PARAM_construct_end();
+	if (info.size == 0)
+		params[3] = params[4];
+	done = context && EVP_KDF_derive(context, ret, PRK_SIZE, params) == 1;
+	EVP_KDF_CTX_free(context);
 	return done;
 }
 
@@ -263,13 +302,13 @@ int seal_term_create(struct seal *seal, uint32_t term, struct buffer *ret_wrappe
 	return 0;
 }
 
-static int term_put(struct seal *seal, uint32_t term, struct buffer *key, struct error *err)
+static int term_put(struct seal *seal, uint32_t term, struct buffer *prk, struct error *err)
 {
 	int r = 0;
 
 	pthread_rwlock_wrlock(&seal->lock);
 	if (seal->count < TERMS_MAX)
-		seal->term[seal->count++] = (struct term){term, buffer_take(key)};
+		seal->term[seal->count++] = (struct term){term, buffer_take(prk)};
 	else
 		r = error_set(err, ENOSPC, "the store has more than %d data keys", TERMS_MAX);
 	pthread_rwlock_unlock(&seal->lock);
@@ -279,20 +318,23 @@ static int term_put(struct seal *seal, uint32_t term, struct buffer *key, struct
 int seal_term_add(struct seal *seal, uint32_t term, struct span wrapped, struct error *err)
 {
 	_cleanup_buffer_ struct buffer key = BUFFER_SECRET;
+	_cleanup_buffer_ struct buffer prk = BUFFER_SECRET;
 	_cleanup_buffer_ struct buffer aad = {0};
 
 	term_aad(term, &aad);
-	if (buffer_resize(&key, DATA_KEY_SIZE) < 0 || buffer_status(&aad) < 0)
+	if (buffer_resize(&key, DATA_KEY_SIZE) < 0 || buffer_resize(&prk, PRK_SIZE) < 0 || buffer_status(&aad) < 0)
 		return error_set(err, ENOMEM, "out of memory");
 	if (wrapped.size != NONCE_SIZE + DATA_KEY_SIZE + TAG_SIZE ||
 	    !gcm_decrypt(seal, seal->master.data, buffer_span(&aad), wrapped, key.data))
 		return error_set(err, EKEYREJECTED,
 				 "wrong master key: it does not open this store's keys; look at keystore.master_key");
-	return term_put(seal, term, &key, err);
+	if (!hkdf(seal, EVP_KDF_HKDF_MODE_EXTRACT_ONLY, key.data, (struct span){0}, prk.data))
+		return error_set(err, EIO, "the store's data key can't be used: OpenSSL's HKDF failed");
+	return term_put(seal, term, &prk, err);
 }
 
-/* The data key of a term, or of the newest one; NULL: unknown. A term is never removed, so the key may be used after unlocking. */
-static const uint8_t *term_key(struct seal *seal, uint32_t *term, bool newest)
+/* What a term's row keys are expanded from, or the newest term's; NULL: unknown. A term is never removed, so the key may be used after unlocking. */
+static const uint8_t *term_prk(struct seal *seal, uint32_t *term, bool newest)
 {
 	const uint8_t *key = NULL;
 
@@ -301,7 +343,7 @@ static const uint8_t *term_key(struct seal *seal, uint32_t *term, bool newest)
 		*term = seal->term[seal->count - 1].number;
 	for (size_t i = 0; i < seal->count; i++)
 		if (seal->term[i].number == *term)
-			key = seal->term[i].data_key.data;
+			key = seal->term[i].prk.data;
 	pthread_rwlock_unlock(&seal->lock);
 	return key;
 }
@@ -323,23 +365,14 @@ static void row_aad(const struct seal_row *row, uint32_t term, struct buffer *ou
 	buffer_add(out, row->spki, FINGERPRINT_SIZE);
 }
 
-/* RFC 5869; the data key is uniform already, so the salt is empty. */
-static bool row_key(const struct seal *seal, const uint8_t *data_key, const struct seal_row *row, uint8_t *ret)
+static bool row_key(const struct seal *seal, const uint8_t *prk, const struct seal_row *row, uint8_t *ret)
 {
 	_cleanup_buffer_ struct buffer info = {0};
-	EVP_KDF_CTX *context = EVP_KDF_CTX_new(seal->kdf);
-	OSSL_PARAM params[4];
-	bool done;
 
 	buffer_add_text(&info, "certfs/key/v1");
 	row_name(row, &info);
-	params[0] = OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, (char *)"SHA256", 0);
-	params[1] = OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, (void *)(uintptr_t)data_key, DATA_KEY_SIZE);
-	params[2] = OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, info.data, info.size);
-	params[3] = OSSL_PARAM_construct_end();
-	done = context && buffer_status(&info) == 0 && EVP_KDF_derive(context, ret, DATA_KEY_SIZE, params) == 1;
-	EVP_KDF_CTX_free(context);
-	return done;
+	return buffer_status(&info) == 0 &&
+	       hkdf(seal, EVP_KDF_HKDF_MODE_EXPAND_ONLY, prk, buffer_span(&info), ret);
 }
 
 static void add_header(struct buffer *out, uint32_t term)
@@ -355,16 +388,16 @@ int seal_close_row(struct seal *seal, const struct seal_row *row, struct span pl
 	_cleanup_buffer_ struct buffer aad = {0};
 	uint8_t key[DATA_KEY_SIZE];
 	uint32_t term = 0;
-	const uint8_t *data_key = term_key(seal, &term, true);
+	const uint8_t *prk = term_prk(seal, &term, true);
 	bool done;
 
-	if (!data_key)
-		return error_set(err, EIO, "the store has no data key");
+	if (!prk)
+		return error_set(err, EIO, "the store has no data key: run `certfs check`, restore a backup");
 	add_header(&blob, term);
 	row_aad(row, term, &aad);
 	if (buffer_resize(&blob, HEADER_SIZE + plain.size + TAG_SIZE) < 0 || buffer_status(&aad) < 0 || buffer_status(&blob) < 0)
 		return error_set(err, ENOMEM, "out of memory");
-	done = row_key(seal, data_key, row, key) &&
+	done = row_key(seal, prk, row, key) &&
 	       gcm_encrypt(seal, key, buffer_span(&aad), plain, blob.data + 1 + TERM_SIZE);
 	OPENSSL_cleanse(key, sizeof(key));
 	if (!done)
@@ -387,7 +420,7 @@ int seal_open_row(struct seal *seal, const struct seal_row *row, struct span blo
 	_cleanup_buffer_ struct buffer plain = BUFFER_SECRET;
 	_cleanup_buffer_ struct buffer aad = {0};
 	uint8_t key[DATA_KEY_SIZE];
-	const uint8_t *data_key;
+	const uint8_t *prk;
 	uint32_t term = 0;
 	bool done;
 
@@ -395,15 +428,15 @@ int seal_open_row(struct seal *seal, const struct seal_row *row, struct span blo
 		return damaged(row, err);
 	for (size_t i = 0; i < TERM_SIZE; i++)
 		term = term << 8 | blob.data[1 + i];
-	data_key = term_key(seal, &term, false);
-	if (!data_key)
+	prk = term_prk(seal, &term, false);
+	if (!prk)
 		return damaged(row, err);
 	row_aad(row, term, &aad);
 	if (buffer_resize(&plain, blob.size - HEADER_SIZE - TAG_SIZE) < 0 || buffer_status(&aad) < 0)
 		return error_set(err, ENOMEM, "out of memory");
 	blob.data += 1 + TERM_SIZE;
 	blob.size -= 1 + TERM_SIZE;
-	done = row_key(seal, data_key, row, key) && gcm_decrypt(seal, key, buffer_span(&aad), blob, plain.data);
+	done = row_key(seal, prk, row, key) && gcm_decrypt(seal, key, buffer_span(&aad), blob, plain.data);
 	OPENSSL_cleanse(key, sizeof(key));
 	if (!done)
 		return damaged(row, err);

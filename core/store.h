@@ -135,6 +135,13 @@ int operation_insert(struct store *store, struct operation_row *row, struct erro
 int operation_release(struct store *store, rowid project, struct error *err);
 int operation_update(struct store *store, const struct operation_row *row, struct error *err); /* [w] */
 
+/* app 0 in *ret if there is none. */
+int procedure_get(struct store *store, rowid app, struct procedure_row *ret, struct error *err);
+int procedure_each(struct store *store, int (*each)(void *context, const struct procedure_row *row), void *context,
+		   struct error *err);
+int procedure_put(struct store *store, const struct procedure_row *row, struct error *err); /* [w] */
+int procedure_delete(struct store *store, rowid app, struct error *err);                  /* [w] */
+
 /* ---- app instances (store_app.c) ---- */
 
 int app_by_id(struct store *store, rowid id, struct app_row *ret, struct error *err);
@@ -149,6 +156,7 @@ int app_set_generation(struct store *store, rowid id, rowid generation, int64_t 
 		       struct error *err);
 int app_set_stale(struct store *store, rowid id, int64_t number, struct error *err);                      /* [w] */
 
+int app_set_delivered(struct store *store, rowid id, int64_t number, unixtime at, struct error *err); /* [w] */
 /* [w] at 0: lifts the revocation. */
 int app_set_revoked(struct store *store, rowid id, unixtime at, const char *reason, struct error *err);
 int app_set_due(struct store *store, rowid id, unixtime due_at, int announced, struct error *err); /* [w] */
@@ -223,9 +231,6 @@ int trigger_get(struct store *store, const char *scope, rowid object, const char
 		struct error *err);
 int trigger_put(struct store *store, const char *scope, rowid object, const char *name, const struct trigger_row *row,
 		struct error *err); /* [w] */
-/* Objects on which that trigger of that scope is in the state "running". */
-int trigger_each_running(struct store *store, const char *scope, const char *name,
-			 int (*each)(void *context, rowid object), void *context, struct error *err);
 /* [w] Triggers and texts of an object that goes away. */
 int trigger_drop(struct store *store, const char *scope, rowid object, struct error *err);
 

@@ -3,7 +3,7 @@
 
 #define APP_COLUMNS                                                                                     \
 	"id, project, name, uid, gid, mode, created_at, changed_at, generation, last_number, stale_number,"  \
-	" revoked_at, revoke_reason, due_at, announced"
+	" revoked_at, revoke_reason, due_at, announced, delivered, delivered_at"
 
 static void app_read(sqlite3_stmt *stmt, struct app_row *ret)
 {
@@ -22,6 +22,8 @@ static void app_read(sqlite3_stmt *stmt, struct app_row *ret)
 	column_text(stmt, 12, ret->revoke_reason, sizeof(ret->revoke_reason));
 	ret->due_at = sqlite3_column_int64(stmt, 13);
 	ret->announced = sqlite3_column_int(stmt, 14);
+	ret->delivered = sqlite3_column_int64(stmt, 15);
+	ret->delivered_at = sqlite3_column_int64(stmt, 16);
 }
 
 static int app_get(struct store *store, sqlite3_stmt *stmt, struct app_row *ret, struct error *err)
@@ -82,6 +84,8 @@ int app_delete(struct store *store, rowid id, struct error *err)
 {
 	int r = statement_run(store, err, "DELETE FROM app WHERE id=?", "i", id);
 
+	if (r == 0)
+		r = procedure_delete(store, id, err);
 	return r == 0 ? trigger_drop(store, "app", id, err) : r;
 }
 
@@ -123,6 +127,11 @@ int app_due(struct store *store, unixtime now, rowid *ret, int room, struct erro
 int app_set_stale(struct store *store, rowid id, int64_t number, struct error *err)
 {
 	return statement_run(store, err, "UPDATE app SET stale_number=? WHERE id=?", "ii", number, id);
+}
+
+int app_set_delivered(struct store *store, rowid id, int64_t number, unixtime at, struct error *err)
+{
+	return statement_run(store, err, "UPDATE app SET delivered=?, delivered_at=? WHERE id=?", "iii", number, at, id);
 }
 
 int app_set_revoked(struct store *store, rowid id, unixtime at, const char *reason, struct error *err)

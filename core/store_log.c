@@ -32,24 +32,6 @@ int trigger_put(struct store *store, const char *scope, rowid object, const char
 			     "titiitt", scope, object, name, row->counter, row->last, row->reason, row->state);
 }
 
-int trigger_each_running(struct store *store, const char *scope, const char *name,
-			 int (*each)(void *context, rowid object), void *context, struct error *err)
-{
-	_cleanup_statement_ sqlite3_stmt *stmt =
-		statement(store, err, "SELECT object FROM fired WHERE name=? AND state='running' AND scope=?", "tt", name,
-			  scope);
-	int r;
-
-	if (!stmt)
-		return -err->code;
-	while ((r = statement_step(store, stmt, err)) == 1) {
-		r = each(context, sqlite3_column_int64(stmt, 0));
-		if (r < 0)
-			return r;
-	}
-	return r;
-}
-
 int trigger_drop(struct store *store, const char *scope, rowid object, struct error *err)
 {
 	int r = statement_run(store, err, "DELETE FROM fired WHERE scope=? AND object=?", "ti", scope, object);

@@ -78,3 +78,65 @@ int operation_release(struct store *store, rowid project, struct error *err)
 	return statement_run(store, err, "UPDATE operation SET state='running' WHERE project=? AND state='held'", "i",
 			     project);
 }
+
+/* ---- procedures ---- */
+
+#define PROCEDURE_SELECT "SELECT app, operation, kind, step, attempts, failed, queued FROM procedure "
+
+static void procedure_read(sqlite3_stmt *stmt, struct procedure_row *ret)
+{
+	ret->app = sqlite3_column_int64(stmt, 0);
+	column_text(stmt, 1, ret->operation, sizeof(ret->operation));
+	column_text(stmt, 2, ret->kind, sizeof(ret->kind));
+	ret->step = sqlite3_column_int(stmt, 3);
+	ret->attempts = sqlite3_column_int(stmt, 4);
+	ret->failed = sqlite3_column_int(stmt, 5) != 0;
+	ret->queued = sqlite3_column_int(stmt, 6);
+}
+
+int procedure_get(struct store *store, rowid app, struct procedure_row *ret, struct error *err)
+{
+	_cleanup_statement_ sqlite3_stmt *stmt = statement(store, err, PROCEDURE_SELECT "WHERE app=?", "i", app);
+	int r = stmt ? statement_step(store, stmt, err) : -err->code;
+
+	if (r < 0)
+		return r;
+	*ret = (struct procedure_row){0};
+	if (r == 1)
+		procedure_read(stmt, ret);
+	return 0;
+}
+
+int procedure_each(struct store *store, int (*each)(void *context, const struct procedure_row *row), void *context,
+		   struct error *err)
+{
+	_cleanup_statement_ sqlite3_stmt *stmt = statement(store, err, PROCEDURE_SELECT "ORDER BY app", "");
+	struct procedure_row row;
+	int r;
+
+	if (!stmt)
+		return -err->code;
+	while ((r = statement_step(store, stmt, err)) == 1) {
+		procedure_read(stmt, &row);
+		r = each(context, &row);
+		if (r < 0)
+			return r;
+	}
+	return r;
+}
+
+int procedure_put(struct store *store, const struct procedure_row *row, struct error *err)
+{
+	return statement_run(store, err,
+			     "INSERT INTO procedure(app, operation, kind, step, attempts, failed, queued)"
+			     " VALUES(?, ?, ?, ?, ?, ?, ?) ON CONFLICT(app) DO UPDATE SET operation=excluded.operation,"
+			     " kind=excluded.kind, step=excluded.step, attempts=excluded.attempts, failed=excluded.failed,"
+			     " queued=excluded.queued",
+			     "ittiiii", row->app, row->operation, row->kind, (int64_t)row->step, (int64_t)row->attempts,
+			     (int64_t)row->failed, (int64_t)row->queued);
+}
+
+int procedure_delete(struct store *store, rowid app, struct error *err)
+{
+	return statement_run(store, err, "DELETE FROM procedure WHERE app=?", "i", app);
+}

@@ -45,7 +45,8 @@ static const char schema_1[] =
 	"  generation INTEGER NOT NULL DEFAULT 0, last_number INTEGER NOT NULL DEFAULT 0,"
 	"  stale_number INTEGER NOT NULL DEFAULT 0, revoked_at INTEGER NOT NULL DEFAULT 0,"
 	"  revoke_reason TEXT NOT NULL DEFAULT '',"
-	"  due_at INTEGER NOT NULL DEFAULT 0, announced INTEGER NOT NULL DEFAULT -1, UNIQUE(project, name)) STRICT;"
+	"  due_at INTEGER NOT NULL DEFAULT 0, announced INTEGER NOT NULL DEFAULT -1,"
+	"  delivered INTEGER NOT NULL DEFAULT 0, delivered_at INTEGER NOT NULL DEFAULT 0, UNIQUE(project, name)) STRICT;"
 	"CREATE INDEX app_listing ON app(project, id, name);"
 	"CREATE INDEX app_due ON app(due_at) WHERE due_at<>0;"
 
@@ -64,7 +65,6 @@ static const char schema_1[] =
 	"  scope TEXT NOT NULL, object INTEGER NOT NULL, name TEXT NOT NULL, counter INTEGER NOT NULL,"
 	"  last INTEGER NOT NULL, reason TEXT NOT NULL, state TEXT NOT NULL,"
 	"  PRIMARY KEY(scope, object, name)) STRICT, WITHOUT ROWID;"
-	"CREATE INDEX fired_running ON fired(name) WHERE state='running';"
 
 	/* Templates and details that users wrote; scope as in fired. */
 	"CREATE TABLE document("
@@ -90,6 +90,11 @@ static const char schema_1[] =
 	"  cursor INTEGER NOT NULL DEFAULT 0, started_at INTEGER NOT NULL, finished_at INTEGER NOT NULL DEFAULT 0) STRICT;"
 	"CREATE INDEX operation_project ON operation(project, id);"
 	"CREATE INDEX operation_active ON operation(id) WHERE finished_at=0;"
+
+	/* Where an app instance stands in a purge or a project's job: the step that comes next. A row for each that is under way, or failed. */
+	"CREATE TABLE procedure("
+	"  app INTEGER PRIMARY KEY, operation TEXT NOT NULL, kind TEXT NOT NULL, step INTEGER NOT NULL,"
+	"  attempts INTEGER NOT NULL, failed INTEGER NOT NULL, queued INTEGER NOT NULL) STRICT;"
 
 	/* line: the JSON object behind its id (event.h). project, app: 0 where the event is not of one. */
 	"CREATE TABLE event("

@@ -1,13 +1,14 @@
 #include "trigger.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "certfs/log.h"
 #include "certfs/view.h"
 #include "clock.h"
 #include "event.h"
 #include "issue.h"
+#include "procedure.h"
 #include "utf8.h"
 #include "verb.h"
 
@@ -150,63 +151,11 @@ struct purge {
 	rowid app;
 	char reason[REASON_SIZE];
 	int grace_hours;
-	const char *end; /* purge_end: the state it ended in */
 };
-
-static int purge_end_apply(struct job *job, struct store *store, struct error *err)
-{
-	struct purge *purge = (struct purge *)job;
-	struct trigger_row trigger;
-	int r = trigger_get(store, "app", purge->app, "purge", &trigger, err);
-
-	if (r < 0 || trigger.counter == 0) /* the app instance went away meanwhile */
-		return r;
-	strcpy(trigger.state, purge->end);
-	return trigger_put(store, "app", purge->app, "purge", &trigger, err);
-}
-
-static void purge_end_done(void *context, int r, int64_t result, const struct error *err)
-{
-	(void)context;
-	(void)result;
-	if (r < 0)
-		log_write(LOG_WARNING, "the end of a purge could not be noted, it is taken up at the next start: %s",
-			  err->text);
-}
-
-/* The new certificate is there, or can't be made now: then the next read makes it, the old one never comes back. */
-static void purge_issued(void *context, int r, int64_t result, const struct error *err)
-{
-	struct purge *purge = context;
-	struct purge *end;
-
-	(void)result;
-	end = verb_new(sizeof(*end), purge->verb.core, NULL, purge_end_done, NULL);
-	if (end) {
-		end->app = purge->app;
-		end->end = r < 0 ? "failed" : "done";
-		verb_submit(&end->verb, purge_end_apply);
-	}
-	if (r < 0 && r != -ENOENT)
-		log_write(LOG_WARNING, "purge: no new certificate yet: %s", err->text);
-	free(purge);
-}
-
-/* In the background: nobody waits for it. */
-static void purge_start(struct core *core, rowid app)
-{
-	struct purge *purge = calloc(1, sizeof(*purge));
-
-	if (!purge)
-		return; /* still marked as running: taken up at the next start; a read issues anyway */
-	purge->verb.core = core;
-	purge->app = app;
-	core_app_read(core, app, purge_issued, purge);
-}
 
 static void purge_committed(struct verb *verb)
 {
-	purge_start(verb->core, ((struct purge *)verb)->app);
+	procedure_start(verb->core->procedures, ((struct purge *)verb)->app);
 }
 
 /* What a purge replaces is revoked, but for a compromise only after the grace: a live gateway must get its new one first. */
@@ -237,6 +186,26 @@ static int purge_event(struct store *store, const struct app_row *app, const cha
 	return event_add(store, &event, err, "purge: the certificate is stale%s%s", *reason ? ": " : "", reason);
 }
 
+/* A purge that runs queues one more; one that was given up goes on at its step. */
+static int purge_procedure(struct store *store, rowid app, int64_t counter, struct error *err)
+{
+	struct procedure_row row;
+	int r = procedure_get(store, app, &row, err);
+
+	if (r < 0)
+		return r;
+	if (row.app && strcmp(row.kind, "purge") == 0 && !row.failed) {
+		row.queued = 1;
+	} else if (row.app && strcmp(row.kind, "purge") == 0) {
+		row.failed = false;
+		row.attempts = 0;
+	} else {
+		row = (struct procedure_row){.app = app, .kind = "purge", .step = STEP_DETAILS};
+		snprintf(row.operation, sizeof(row.operation), "purge-%lld-%lld", (long long)app, (long long)counter);
+	}
+	return procedure_put(store, &row, err);
+}
+
 static int purge_apply(struct job *job, struct store *store, struct error *err)
 {
 	struct purge *purge = (struct purge *)job;
@@ -257,6 +226,8 @@ static int purge_apply(struct job *job, struct store *store, struct error *err)
 	r = trigger_put(store, "app", app.id, "purge", &trigger, err);
 	if (r == 0)
 		r = app_set_stale(store, app.id, app.last_number, err);
+	if (r == 0)
+		r = purge_procedure(store, app.id, trigger.counter, err);
 	if (r == 0 && app.revoked_at)
 		r = app_set_revoked(store, app.id, 0, "", err);
 	if (r == 0 && app.generation)
@@ -296,20 +267,4 @@ void core_app_purge(struct core *core, const struct caller *caller, rowid app, s
 		verb_answer(&purge->verb, r, &err);
 	else
 		verb_submit(&purge->verb, purge_apply);
-}
-
-/* ---- after a restart ---- */
-
-static int resume_purge(void *context, rowid app)
-{
-	purge_start(context, app);
-	return 0;
-}
-
-int trigger_resume(struct core *core, struct error *err)
-{
-	struct store *store;
-	int r = core_reader(core, &store, err);
-
-	return r == 0 ? trigger_each_running(store, "app", "purge", resume_purge, core, err) : r;
 }

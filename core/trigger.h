@@ -6,16 +6,11 @@
 #include "certfs/error.h"
 #include "certfs/types.h"
 
-struct core;
-
 /* The reason from what was written to a trigger: its first line, cut at 256 bytes. EINVAL: not UTF-8, a control character, or a
  * saved copy of a trigger file ("counter: …") put back. */
 int trigger_reason(struct span text, char ret[REASON_SIZE], struct error *err);
 
 /* A reason that begins with "compromised": what is replaced is revoked at once. */
 bool trigger_says_compromised(const char *reason);
-
-/* Goes on with what a dead worker left running. */
-int trigger_resume(struct core *core, struct error *err);
 
 #endif

@@ -1,5 +1,7 @@
 #include "utf8.h"
 
+#include <string.h>
+
 /* Decodes the character at text.data; 0: not a well-formed one (RFC 3629: shortest form, no surrogates, up to 10FFFF). */
 static size_t utf8_decode(struct span text, uint32_t *ret)
 {
@@ -21,6 +23,11 @@ static size_t utf8_decode(struct span text, uint32_t *ret)
 	return length;
 }
 
+static bool is_control(uint32_t c)
+{
+	return c < 0x20 || (c >= 0x7f && c < 0xa0);
+}
+
 bool utf8_printable(struct span text)
 {
 	uint32_t c;
@@ -28,7 +35,7 @@ bool utf8_printable(struct span text)
 	while (text.size > 0) {
 		size_t length = utf8_decode(text, &c);
 
-		if (length == 0 || c < 0x20 || (c >= 0x7f && c < 0xa0))
+		if (length == 0 || is_control(c))
 			return false;
 		text.data += length;
 		text.size -= length;
@@ -43,4 +50,26 @@ size_t utf8_cut(struct span text, size_t max)
 	while (max > 0 && (text.data[max] & 0xc0) == 0x80)
 		max--;
 	return max;
+}
+
+void utf8_clean(char *text)
+{
+	struct span rest = span_text(text);
+	char *out = text;
+	uint32_t c;
+
+	while (rest.size > 0) {
+		size_t length = utf8_decode(rest, &c);
+
+		if (length == 0 || is_control(c)) {
+			*out++ = '?';
+			length = length ? length : 1;
+		} else {
+			memmove(out, rest.data, length);
+			out += length;
+		}
+		rest.data += length;
+		rest.size -= length;
+	}
+	*out = '\0';
 }

@@ -10,4 +10,7 @@ bool utf8_printable(struct span text);
 /* The length of the longest beginning of text that has at most max bytes and does not end inside a character. */
 size_t utf8_cut(struct span text, size_t max);
 
+/* Puts '?' in the place of every control character and of every byte that is not part of a well-formed one. */
+void utf8_clean(char *text);
+
 #endif

@@ -94,7 +94,7 @@ static bool set_validity(const X509 *model, X509 *cert, unixtime now)
 
 	return ASN1_TIME_diff(&days, &seconds, X509_get0_notBefore(model), X509_get0_notAfter(model)) == 1 &&
 	       ASN1_TIME_adj(X509_getm_notBefore(cert), now - CLOCK_SLACK, 0, 0) != NULL &&
-	       ASN1_TIME_adj(X509_getm_notAfter(cert), now, days, seconds) != NULL;
+	       ASN1_TIME_adj(X509_getm_notAfter(cert), now - CLOCK_SLACK, days, seconds) != NULL;
 }
 
 static bool successor_fill(const X509 *model, X509 *cert, EVP_PKEY *key, unixtime now, struct error *err)

@@ -59,6 +59,7 @@ int fs_start(struct fs *fs, struct error *err)
 {
 	const struct core_options options = {
 		.read_only = fs->read_only,
+		.mountpoint = fs->mountpoint,
 		.owner = fs->shared->owner,
 		.connection = fs->shared->connection,
 		.app_changed = app_changed,

@@ -91,7 +91,7 @@ assert_errnos() {
 
 # assert_errno ERRNO operation arguments…
 assert_errno() {
-    assert_errnos <<<"$*"
+    assert_errnos <<<"${*@Q}"
 }
 
 # wait_until SECONDS COMMAND…: polls; for what the product does in its own time

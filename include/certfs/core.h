@@ -21,6 +21,7 @@ struct core;
 
 struct core_options {
 	bool read_only;      /* nothing is issued, nothing changes: mutations give EROFS */
+	const char *mountpoint; /* absolute, for hooks; borrowed, lives longer than core */
 	struct owner owner;  /* of the top of the tree: whoever mounted, and when */
 	uint64_t connection; /* random id of this FUSE connection: names resent requests; 0: none */
 

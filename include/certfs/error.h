@@ -17,7 +17,7 @@ struct error {
 };
 
 /* Sets err (never NULL) to code (positive errno) and the formatted sentence.
- * Control characters in the result become '?'. Returns -code, so that a caller can `return error_set(…)`. */
+ * Control characters in the result, and what is not UTF-8, become '?'. Returns -code, so that a caller can `return error_set(…)`. */
 int error_set(struct error *err, int code, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 

@@ -60,6 +60,8 @@ struct app_row {
 	char revoke_reason[REASON_SIZE];
 	unixtime due_at;      /* when the monitor looks at it again, 0: never */
 	int announced;        /* enum state that the last event told of, -1: none */
+	int64_t delivered;    /* generation that the hook push has delivered, 0: none */
+	unixtime delivered_at;
 };
 
 struct generation_row {
@@ -91,6 +93,17 @@ struct operation_row {
 	rowid cursor;         /* app instances up to this id are done */
 	unixtime started_at;
 	unixtime finished_at; /* 0: not yet */
+};
+
+/* Where an app instance stands in a purge or a project's job (SPEC 5.6). */
+struct procedure_row {
+	rowid app;            /* 0: none */
+	char operation[48];   /* the id that all its hooks get */
+	char kind[16];        /* purge, update, force_update */
+	int step;             /* enum step of procedure.h, the one that comes next */
+	int attempts;         /* of that step */
+	bool failed;          /* given up: the next touch goes on at this step */
+	int queued;           /* purges that were asked for meanwhile */
 };
 
 /* What a trigger file shows. */

@@ -186,7 +186,7 @@ static const struct {
 	{"[store]\npath = /c\n[log]\n[store]\npath = /d\n", 5, "path: this key is given twice"},
 	{"[daemon]\nuser = " HUNDRED "\n", 2, "user: the value is longer than 63 bytes"},
 	{"[daemon]\nuser = a\x1b[1m\n", 2, "user: the value is not UTF-8 without control characters"},
-	{"[store\npath = /c\n", 1, "neither [section] nor KEY = VALUE"},
+	{"[store\npath = /c\n", 1, "it is not [section] alone"},
 };
 
 static void test_bad(void **state)

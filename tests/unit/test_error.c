@@ -41,6 +41,22 @@ static void test_control_characters(void **state)
 	assert_string_equal(err.text, "x?y: a?b?c?d?[0m?|\xc3\xa4");
 }
 
+/* `status.json` shows it: what is not UTF-8, or is cut inside a character, must not get there. */
+static void test_utf8(void **state)
+{
+	struct error err = {0};
+	char text[sizeof(err.text)];
+
+	(void)state;
+	error_set(&err, EINVAL, "a\xff\xc3(\xe2\x82|\xc2\x85|\xf0\x9f\x99\x82");
+	assert_string_equal(err.text, "a?\?(?\?|?|\xf0\x9f\x99\x82");
+	memset(text, 'x', sizeof(text));
+	strcpy(text + sizeof(text) - 3, "\xc3\xa4");
+	error_set(&err, EINVAL, "y%s", text);
+	assert_int_equal(strlen(err.text), sizeof(err.text) - 1);
+	assert_int_equal(err.text[sizeof(err.text) - 2], '?');
+}
+
 static void test_truncation(void **state)
 {
 	char text[2 * sizeof(((struct error *)0)->text)];
@@ -91,6 +107,7 @@ int main(void)
 		cmocka_unit_test(test_set),
 		cmocka_unit_test(test_set_replaces),
 		cmocka_unit_test(test_control_characters),
+		cmocka_unit_test(test_utf8),
 		cmocka_unit_test(test_truncation),
 		cmocka_unit_test(test_argument_is_text),
 		cmocka_unit_test(test_prefix_keeps_code),

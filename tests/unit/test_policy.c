@@ -235,7 +235,7 @@ static const struct {
 	{C "attach = yes\n[files]\n" C "attach = yes\n", "line 5: attach: ", "given twice"},
 	{C "subject = CN=%a\n  and more\n", "line 3: subject: ", "its second line is indented"},
 	{C "attach\n", "line 2: ", "neither [section] nor KEY = VALUE"},
-	{"[certificate\n", "line 1: ", "neither [section] nor KEY = VALUE"},
+	{"[certificate\n", "line 1: ", "it is not [section] alone"},
 	{C "\n; x\n\nkey_type = dsa\n", "line 5: key_type: ", "is not one of"},
 	{C "attach = maybe\nkey_type = dsa\n", "line 2: attach: ", "neither yes nor no"},
 	{C "; ok\r\nattach = maybe\r\n", "line 3: attach: ", "'maybe' is"},

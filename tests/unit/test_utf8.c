@@ -109,6 +109,30 @@ static void test_cut(void **state)
 	assert_int_equal(utf8_cut(span_text(""), 0), 0);
 }
 
+static void test_clean(void **state)
+{
+	static const struct {
+		const char *text, *clean;
+	} texts[] = {
+		{"", ""},
+		{"W\xc3\xa4rme \xe2\x82\xac \xf0\x9f\x94\x91", "W\xc3\xa4rme \xe2\x82\xac \xf0\x9f\x94\x91"},
+		{"a\nb\tc\x1b[0m\x7f", "a?b?c?[0m?"},
+		{"a\xc2\x9b" "31m", "a?31m"},
+		{"\xff\xfe|\xc0\x80|\xed\xa0\x80|", "?\?|?\?|?\?\?|"},
+		{"\xe2\x82", "?\?"},
+		{"\xf0\x9f\x94z", "?\?\?z"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		char text[32];
+
+		strcpy(text, texts[i].text);
+		utf8_clean(text);
+		assert_string_equal(text, texts[i].clean);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -117,6 +141,7 @@ int main(void)
 		cmocka_unit_test(test_ill_formed),
 		cmocka_unit_test(test_texts),
 		cmocka_unit_test(test_cut),
+		cmocka_unit_test(test_clean),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

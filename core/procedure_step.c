@@ -1,0 +1,347 @@
+#include "procedure_step.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "certfs/log.h"
+#include "certfs/view.h"
+#include "clock.h"
+#include "details.h"
+#include "event.h"
+#include "hook.h"
+#include "verb.h"
+
+enum { BACKOFF_MAX_SECONDS = 300 };
+
+static const struct {
+	enum step step;
+	enum hook_kind hook;
+	bool in_update; /* update pushes only: no purge, no restart */
+} hooks[] = {
+	{STEP_DETAILS, HOOK_DETAILS, false},
+	{STEP_PUSH, HOOK_PUSH, true},
+	{STEP_PURGE, HOOK_PURGE, false},
+	{STEP_RESTART, HOOK_RESTART, false},
+};
+
+/* The hook of a step; HOOK_COUNT: it has none to run. */
+static enum hook_kind hook_of(const struct procedure *p, int step)
+{
+	for (size_t i = 0; i < sizeof(hooks) / sizeof(hooks[0]); i++)
+		if ((int)hooks[i].step == step && (hooks[i].in_update || strcmp(p->row.kind, "update") != 0) &&
+		    hook_configured(&p->core->config, hooks[i].hook))
+			return hooks[i].hook;
+	return HOOK_COUNT;
+}
+
+static struct procedure *task_procedure(struct task *task)
+{
+	return (struct procedure *)((char *)task - offsetof(struct procedure, task));
+}
+
+/* ---- noting ---- */
+
+/* One change of the row, and what goes with it. */
+struct note {
+	struct verb verb;
+	struct procedure *p;
+	struct procedure_row row; /* as it shall be */
+	enum hook_kind hook;      /* that succeeded or failed; HOOK_COUNT: none */
+	struct buffer output;     /* of the hook details */
+	int64_t generation;
+	char complaint[512];      /* of the hook that failed, "": it did not */
+};
+
+static void note_clear(struct verb *verb)
+{
+	buffer_clear(&((struct note *)verb)->output);
+}
+
+static int note_event(const struct note *note, struct store *store, const struct app_row *app, struct error *err)
+{
+	const bool failed = *note->complaint;
+	char type[32];
+	struct project_row project = {0};
+	struct event event = {.severity = failed ? note->row.failed ? "ERROR" : "WARN" : "NOTICE", .type = type};
+	int r;
+
+	if (note->hook == HOOK_COUNT && !failed)
+		return 0;
+	r = project_by_id(store, app->project, &project, err);
+	snprintf(type, sizeof(type), "hook.%s", note->hook == HOOK_COUNT ? "issue" : hook_name(note->hook));
+	event.project = project.id;
+	event.project_name = project.name;
+	event.app = app->id;
+	event.app_name = app->name;
+	event.generation = app->last_number;
+	if (r < 0)
+		return r;
+	if (!failed)
+		return event_add(store, &event, err, "%s: done", note->row.operation);
+	return event_add(store, &event, err, "%s: try %d failed%s: %s", note->row.operation, note->row.attempts,
+			 note->row.failed ? ", given up; touch the trigger to go on at this step" : "", note->complaint);
+}
+
+static int purge_state(struct store *store, rowid app, const char *state, struct error *err)
+{
+	struct trigger_row trigger;
+	int r = trigger_get(store, "app", app, "purge", &trigger, err);
+
+	if (r < 0 || trigger.counter == 0)
+		return r;
+	snprintf(trigger.state, sizeof(trigger.state), "%s", state);
+	return trigger_put(store, "app", app, "purge", &trigger, err);
+}
+
+/* The end of a purge begins the one that was queued meanwhile. */
+static int note_end(struct note *note, struct store *store, const struct procedure_row *stored, struct error *err)
+{
+	int r = 0;
+
+	if (stored->queued > 0) {
+		note->row.queued = stored->queued - 1;
+		note->row.step = STEP_DETAILS;
+		note->row.attempts = 0;
+		return procedure_put(store, &note->row, err);
+	}
+	if (strcmp(note->row.kind, "purge") == 0)
+		r = purge_state(store, note->row.app, "done", err);
+	return r == 0 ? procedure_delete(store, note->row.app, err) : r;
+}
+
+static int note_success(struct note *note, struct store *store, struct error *err)
+{
+	if (note->hook == HOOK_DETAILS)
+		return document_put(store, "app", note->row.app, "details", buffer_span(&note->output), err);
+	if (note->hook == HOOK_PUSH)
+		return app_set_delivered(store, note->row.app, note->generation, clock_now(), err);
+	return 0;
+}
+
+static int note_apply(struct job *job, struct store *store, struct error *err)
+{
+	struct note *note = (struct note *)job;
+	struct procedure_row stored;
+	struct app_row app;
+	int r = app_by_id(store, note->row.app, &app, err);
+
+	if (r == 0)
+		r = procedure_get(store, app.id, &stored, err);
+	if (r == 0)
+		r = note_event(note, store, &app, err);
+	if (r == 0 && !*note->complaint)
+		r = note_success(note, store, err);
+	if (r < 0)
+		return r;
+	job->touched_app = app.id;
+	note->row.queued = stored.queued;
+	if (note->row.step == STEP_END)
+		return note_end(note, store, &stored, err);
+	if (note->row.failed && strcmp(note->row.kind, "purge") == 0)
+		r = purge_state(store, app.id, "failed", err);
+	return r == 0 ? procedure_put(store, &note->row, err) : r;
+}
+
+static int backoff(int attempts)
+{
+	const int seconds = attempts < 9 ? 1 << (attempts - 1) : BACKOFF_MAX_SECONDS;
+
+	return seconds < BACKOFF_MAX_SECONDS ? seconds : BACKOFF_MAX_SECONDS;
+}
+
+static void noted(void *context, int r, int64_t result, const struct error *err)
+{
+	struct note *note = context; /* freed by verb_answer after this */
+	struct procedure *p = note->p;
+	struct error error = *err;
+
+	(void)result;
+	if (r < 0) {
+		if (r != -ENOENT) /* the app instance went away */
+			log_write(LOG_ERR, "a step could not be noted, it is taken up at the next start: %s", err->text);
+		procedure_finish(p, r, &error);
+		return;
+	}
+	p->row = note->row;
+	if (p->row.failed) {
+		error_set(&error, EIO, "%s", note->complaint);
+		procedure_finish(p, -EIO, &error);
+	} else if (*note->complaint) {
+		procedure_wait(p, backoff(p->row.attempts));
+	} else if (p->row.step == STEP_END) {
+		procedure_finish(p, 0, &error);
+	} else {
+		procedure_next(p);
+	}
+}
+
+static void note_lost(void *context, int r, int64_t result, const struct error *err)
+{
+	(void)result;
+	procedure_finish(context, r, err);
+}
+
+/* NULL: out of memory, and the procedure has ended; the store knows where it stands. */
+static struct note *note_new(struct procedure *p, enum hook_kind hook)
+{
+	struct note *note = verb_new(sizeof(*note), p->core, NULL, note_lost, p);
+
+	if (!note)
+		return NULL;
+	note->verb.done = noted;
+	note->verb.context = note;
+	note->verb.clear = note_clear;
+	note->p = p;
+	note->row = p->row;
+	note->hook = hook;
+	return note;
+}
+
+static void step_done(struct procedure *p, enum hook_kind hook, struct buffer *output, int64_t generation)
+{
+	struct note *note = note_new(p, hook);
+
+	if (!note)
+		return;
+	note->row.step++;
+	note->row.attempts = 0;
+	note->generation = generation;
+	if (output)
+		note->output = buffer_take(output);
+	verb_submit(&note->verb, note_apply);
+}
+
+static void step_failed(struct procedure *p, enum hook_kind hook, const struct error *err)
+{
+	struct note *note = note_new(p, hook);
+
+	if (!note)
+		return;
+	note->row.attempts++;
+	note->row.failed = note->row.attempts > p->core->config.hook_retries;
+	snprintf(note->complaint, sizeof(note->complaint), "%s", err->text);
+	verb_submit(&note->verb, note_apply);
+}
+
+/* ---- the steps ---- */
+
+static void issued(struct issue_order *order, int r, const struct error *err)
+{
+	struct procedure *p = (struct procedure *)((char *)order - offsetof(struct procedure, order));
+
+	if (r < 0)
+		step_failed(p, HOOK_COUNT, err);
+	else
+		step_done(p, HOOK_COUNT, NULL, 0);
+}
+
+/* attach = no: there is no certificate to be made, but the gateway gets its user data all the same. */
+static void step_issue(struct procedure *p, const struct view *view)
+{
+	if (!view_attached(view)) {
+		step_done(p, HOOK_COUNT, NULL, 0);
+		return;
+	}
+	p->order = (struct issue_order){
+		.cause = strcmp(p->row.kind, "purge") == 0 ? ISSUE_FOR_READ : ISSUE_FOR_UPDATE,
+		.app = p->row.app,
+		.done = issued,
+	};
+	issue_submit(p->core->issue, &p->order);
+}
+
+static int call_hook(struct procedure *p, enum hook_kind hook, const struct view *view, struct buffer *output,
+		     struct error *err)
+{
+	_cleanup_buffer_ struct buffer event = {0};
+	struct hook_call call = {
+		.kind = hook,
+		.mount = p->core->options.mountpoint,
+		.project = view_project_row(view)->name,
+		.app = view_app_row(view)->name,
+		.operation = p->row.operation,
+		.generation = view_app_row(view)->last_number,
+	};
+	char time[32];
+
+	clock_format(clock_now(), time);
+	buffer_printf(&event,
+		      "{\"id\":0,\"time\":\"%s\",\"severity\":\"NOTICE\",\"type\":\"hook.%s\",\"project\":\"%s\",\"app\":\"%s\","
+		      "\"generation\":%lld,\"operation\":\"%s\",\"message\":\"%s of %s\"}\n",
+		      time, hook_name(hook), call.project, call.app, (long long)call.generation, call.operation,
+		      hook_name(hook), call.app);
+	if (buffer_status(&event) < 0)
+		return error_set(err, ENOMEM, "out of memory");
+	call.event = buffer_span(&event);
+	return hook_run(&p->core->config, &call, output, err);
+}
+
+/* What the hook details says replaces the details, if it is good. */
+static int check_output(enum hook_kind hook, const struct buffer *output, struct error *err)
+{
+	_cleanup_details_ struct details *details = NULL;
+	int r = hook == HOOK_DETAILS ? details_parse(buffer_span(output), &details, err) : 0;
+
+	return r < 0 ? error_prefix(err, "the output of the hook details") : 0;
+}
+
+static void step_hook(struct procedure *p, enum hook_kind hook, const struct view *view)
+{
+	_cleanup_buffer_ struct buffer output = {0};
+	struct error err = {0};
+	int r = call_hook(p, hook, view, &output, &err);
+
+	if (r == 0)
+		r = check_output(hook, &output, &err);
+	if (r < 0)
+		step_failed(p, hook, &err);
+	else
+		step_done(p, hook, &output, view_app_row(view)->last_number);
+}
+
+void procedure_step(struct task *task)
+{
+	struct procedure *p = task_procedure(task);
+	_cleanup_view_ struct view *view = NULL;
+	struct note *note;
+	struct error err = {0};
+	int r = view_app(p->core, p->row.app, &view, &err);
+
+	if (r < 0) {
+		procedure_finish(p, r, &err);
+		return;
+	}
+	while (p->row.step < STEP_END && p->row.step != STEP_ISSUE && hook_of(p, p->row.step) == HOOK_COUNT)
+		p->row.step++;
+	if (p->row.step == STEP_ISSUE) {
+		step_issue(p, view);
+	} else if (p->row.step < STEP_END) {
+		step_hook(p, hook_of(p, p->row.step), view);
+	} else {
+		note = note_new(p, HOOK_COUNT);
+		if (note)
+			verb_submit(&note->verb, note_apply);
+	}
+}
+
+/* ---- the first look ---- */
+
+void procedure_load(struct task *task)
+{
+	struct procedure *p = task_procedure(task);
+	struct procedure_row stored;
+	struct error err = {0};
+	struct store *store;
+	int r = core_reader(p->core, &store, &err);
+
+	if (r == 0)
+		r = procedure_get(store, p->row.app, &stored, &err);
+	if (r < 0 || (!p->of_job && (!stored.app || stored.failed))) {
+		procedure_finish(p, r, &err);
+		return;
+	}
+	if (!p->of_job || strcmp(stored.operation, p->row.operation) == 0)
+		p->row = stored;
+	p->row.failed = false;
+	procedure_step(task);
+}
