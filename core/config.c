@@ -115,7 +115,7 @@ int config_load(const char *path, struct config *ret, struct error *err)
 	if (r < 0)
 		return r;
 	config_initial(&config);
-	r = ini_table_read(buffer_span(&text), keys, sizeof(keys) / sizeof(keys[0]), &config, err);
+	r = ini_table_read(buffer_span(&text), keys, sizeof(keys) / sizeof(keys[0]), &config, NULL, err);
 	if (r < 0)
 		return name_place(path, err);
 	default_master_key(&config);

@@ -1,13 +1,5 @@
 #include "der.h"
 
-#include <string.h>
-#include <time.h>
-
-enum {
-	UTC_TIME_SIZE = 13,
-	GENERALIZED_TIME_SIZE = 15,
-};
-
 static unsigned int length_octets(size_t size)
 {
 	unsigned int octets = 0;
@@ -73,98 +65,5 @@ bool der_take(struct span *in, struct der_element *ret)
 	element.content = (struct span){rest.data, size};
 	*in = (struct span){rest.data + size, rest.size - size};
 	*ret = element;
-	return true;
-}
-
-bool der_take_tag(struct span *in, uint8_t tag, struct span *ret)
-{
-	struct span rest = *in;
-	struct der_element element;
-
-	if (!der_take(&rest, &element) || element.tag != tag || element.indefinite)
-		return false;
-	*in = rest;
-	*ret = element.content;
-	return true;
-}
-
-/* ---- times ---- */
-
-static void put_digits(uint8_t *to, int number)
-{
-	to[0] = (uint8_t)('0' + number / 10);
-	to[1] = (uint8_t)('0' + number % 10);
-}
-
-/* By hand: strftime would be most of the work of a CRL. */
-size_t der_time(unixtime time, uint8_t ret[DER_TIME_ROOM])
-{
-	time_t seconds = (time_t)time;
-	struct tm tm;
-	size_t at = 2;
-
-	if (gmtime_r(&seconds, &tm) == NULL || tm.tm_year < -1900 || tm.tm_year > 9999 - 1900)
-		return 0;
-	ret[0] = tm.tm_year >= 50 && tm.tm_year < 150 ? DER_UTC_TIME : DER_GENERALIZED_TIME;
-	ret[1] = ret[0] == DER_UTC_TIME ? UTC_TIME_SIZE : GENERALIZED_TIME_SIZE;
-	if (ret[0] == DER_GENERALIZED_TIME) { /* UTCTime has no century */
-		put_digits(ret + at, (tm.tm_year + 1900) / 100);
-		at += 2;
-	}
-	const int parts[] = {(tm.tm_year + 1900) % 100, tm.tm_mon + 1, tm.tm_mday,
-			     tm.tm_hour, tm.tm_min, tm.tm_sec};
-	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++, at += 2)
-		put_digits(ret + at, parts[i]);
-	ret[at++] = 'Z';
-	return at;
-}
-
-/* Two digits; -1 if they are none. */
-static int take_digits(const uint8_t *from)
-{
-	if (from[0] < '0' || from[0] > '9' || from[1] < '0' || from[1] > '9')
-		return -1;
-	return (from[0] - '0') * 10 + from[1] - '0';
-}
-
-static bool read_time(struct der_element element, unixtime *ret)
-{
-	bool utc = element.tag == DER_UTC_TIME;
-	size_t size = utc ? UTC_TIME_SIZE : GENERALIZED_TIME_SIZE;
-	int parts[7] = {0}; /* the century first */
-	struct tm tm;
-
-	if ((!utc && element.tag != DER_GENERALIZED_TIME) || element.content.size != size ||
-	    element.content.data[size - 1] != 'Z')
-		return false;
-	for (size_t at = 0, i = utc; at < size - 1; at += 2, i++) {
-		parts[i] = take_digits(element.content.data + at);
-		if (parts[i] < 0)
-			return false;
-	}
-	if (utc)
-		parts[0] = parts[1] < 50 ? 20 : 19;
-	tm = (struct tm){.tm_year = parts[0] * 100 + parts[1] - 1900, .tm_mon = parts[2] - 1,
-			 .tm_mday = parts[3], .tm_hour = parts[4], .tm_min = parts[5],
-			 .tm_sec = parts[6]};
-	*ret = timegm(&tm);
-	return true;
-}
-
-bool der_take_time(struct span *in, unixtime *ret)
-{
-	struct span rest = *in;
-	struct der_element element;
-	uint8_t again[DER_TIME_ROOM];
-	unixtime time;
-
-	if (!der_take(&rest, &element) || !read_time(element, &time))
-		return false;
-	/* The 31st of February would have become another day. */
-	if (der_time(time, again) != element.content.size + 2 ||
-	    memcmp(again + 2, element.content.data, element.content.size) != 0)
-		return false;
-	*in = rest;
-	*ret = time;
 	return true;
 }

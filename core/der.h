@@ -4,14 +4,12 @@
 #define CORE_DER_H
 
 #include "certfs/buffer.h"
-#include "certfs/types.h"
 
 enum {
 	DER_INTEGER = 0x02,
 	DER_BIT_STRING = 0x03,
 	DER_OCTET_STRING = 0x04,
 	DER_OID = 0x06,
-	DER_ENUMERATED = 0x0a,
 	DER_UTF8 = 0x0c,
 	DER_UTC_TIME = 0x17,
 	DER_GENERALIZED_TIME = 0x18,
@@ -28,11 +26,6 @@ size_t der_size(size_t size);
 /* Appends tag and length. */
 void der_add_header(struct buffer *out, uint8_t tag, size_t size);
 
-/* X.509's time (RFC 5280, 4.1.2.5): UTCTime from 1950 to 2049, GeneralizedTime before and after. The
- * size of the element, header and all; 0: before the year 0 or after 9999, which DER can't say. */
-enum { DER_TIME_ROOM = 2 + 15 };
-size_t der_time(unixtime time, uint8_t ret[DER_TIME_ROOM]);
-
 /* One element as it stands in a row of them. */
 struct der_element {
 	uint8_t tag;
@@ -43,11 +36,5 @@ struct der_element {
 /* Takes the first element off in. False where there is none, or it is longer than in; then nothing
  * is taken. */
 bool der_take(struct span *in, struct der_element *ret);
-
-/* Takes the first element off in if it has this tag and a definite length; ret: its content. */
-bool der_take_tag(struct span *in, uint8_t tag, struct span *ret);
-
-/* Takes a time as der_time writes it. */
-bool der_take_time(struct span *in, unixtime *ret);
 
 #endif

@@ -88,15 +88,13 @@ int device_ca_issuable(const struct situation *s, struct error *err)
 				 "the policy of project %s says attach = no: no certificates; set attach = yes in its policy",
 				 s->project->row.name);
 	r = signing_ca_usable(s->project->signing_ca, s->now, err);
-	if (r < 0)
-		return error_prefix(err, "project %s", s->project->row.name);
-	if (s->now < s->clock_floor) {
+	if ((r == 0 || r == -EKEYEXPIRED) && s->now < s->clock_floor) { /* such a clock can't say what has expired, either */
 		clock_format(s->clock_floor, floor);
 		return error_set(err, EAGAIN,
 				 "the clock is not to be believed: it stands before %s; set it, nothing is issued until then",
 				 floor);
 	}
-	return 0;
+	return r < 0 ? error_prefix(err, "project %s", s->project->row.name) : 0;
 }
 
 /* The newest generation may not be handed out: is another one due, or why not? */

@@ -14,7 +14,7 @@ struct reading {
 	int bad_line;      /* of err */
 	const struct ini_key *keys;
 	size_t count;
-	bool seen[INI_KEYS_MAX];
+	int seen[INI_KEYS_MAX]; /* line of each key, 0: not yet */
 	uint8_t *values;
 	struct error *err; /* code 0: no error so far; the first one stays */
 };
@@ -123,7 +123,7 @@ static int take_key(struct reading *reading, size_t i, const char *value)
 
 	if (reading->seen[i])
 		return reading_fail(reading, key->key, "this key is given twice, or its second line is indented");
-	reading->seen[i] = true;
+	reading->seen[i] = reading->line;
 	if (reading->err->code || take_value(key, value, reading->values + key->offset, reading->err) == 0)
 		return 1;
 	error_prefix(reading->err, "line %d", reading->line);
@@ -209,7 +209,8 @@ static void allow_long_lines(void)
 	ini_max_line = LINE_MAX_BYTES;
 }
 
-int ini_table_read(struct span text, const struct ini_key *keys, size_t count, void *values, struct error *err)
+int ini_table_read(struct span text, const struct ini_key *keys, size_t count, void *values, int *lines,
+		   struct error *err)
 {
 	struct reading reading = {
 		.rest = text,
@@ -229,5 +230,7 @@ int ini_table_read(struct span text, const struct ini_key *keys, size_t count, v
 		error_set(err, ENOMEM, "out of memory");
 	else if (line > 0 && (!err->code || line < reading.bad_line))
 		error_set(err, EINVAL, "line %d: it is neither [section] nor KEY = VALUE", line);
+	if (lines)
+		memcpy(lines, reading.seen, count * sizeof(*lines));
 	return -err->code;
 }

@@ -36,6 +36,8 @@ struct ini_key {
 enum { INI_KEYS_MAX = 64, INI_SIZE_MAX = 64 << 10 };
 
 /* Reads text into *values (defaults are in it already). EINVAL: "line N: KEY: what is wrong"; *values is then not to be used. */
-int ini_table_read(struct span text, const struct ini_key *keys, size_t count, void *values, struct error *err);
+/* lines: for each key the line that it stands on, 0 where it is absent; NULL: not wanted. */
+int ini_table_read(struct span text, const struct ini_key *keys, size_t count, void *values, int *lines,
+		   struct error *err);
 
 #endif

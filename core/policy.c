@@ -134,27 +134,46 @@ const char *key_type_name(enum key_type type)
 
 /* ---- the whole ---- */
 
-static int check_together(const struct policy *policy, struct error *err)
+enum { KEYS = sizeof(keys) / sizeof(keys[0]) };
+
+/* The line of the last of some keys that are given: where the combination went wrong. 0: none is. */
+static int line_of(const int lines[KEYS], const char *const *names)
 {
+	int line = 0;
+
+	for (; *names; names++)
+		for (size_t i = 0; i < KEYS; i++)
+			if (strcmp(keys[i].key, *names) == 0 && lines[i] > line)
+				line = lines[i];
+	return line;
+}
+
+static int check_together(const struct policy *policy, const int lines[KEYS], struct error *err)
+{
+	static const char *const days[] = {"renew_before_days", "validity_days", NULL};
+	static const char *const variables[] = {"required", "cert", "key", NULL};
+
 	if (policy->renew_before_days >= policy->validity_days)
-		return error_set(err, EINVAL, "renew_before_days (%d) must be below validity_days (%d)",
-				 policy->renew_before_days, policy->validity_days);
+		return error_set(err, EINVAL, "line %d: renew_before_days (%d) must be below validity_days (%d)",
+				 line_of(lines, days), policy->renew_before_days, policy->validity_days);
 	if (strcmp(policy->variable_required, policy->variable_cert) == 0 ||
 	    strcmp(policy->variable_required, policy->variable_key) == 0 ||
 	    strcmp(policy->variable_cert, policy->variable_key) == 0)
-		return error_set(err, EINVAL, "[variables]: required, cert and key must have different names");
+		return error_set(err, EINVAL, "line %d: [variables]: required, cert and key must have different names",
+				 line_of(lines, variables));
 	return 0;
 }
 
 int policy_parse(struct span text, struct policy *ret, struct error *err)
 {
 	struct policy policy;
+	int lines[KEYS];
 	int r;
 
 	policy_default(&policy);
-	r = ini_table_read(text, keys, sizeof(keys) / sizeof(keys[0]), &policy, err);
+	r = ini_table_read(text, keys, KEYS, &policy, lines, err);
 	if (r == 0)
-		r = check_together(&policy, err);
+		r = check_together(&policy, lines, err);
 	if (r == 0)
 		*ret = policy;
 	return r;

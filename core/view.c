@@ -132,6 +132,15 @@ struct owner view_owner(const struct view *view)
 	return view->core->options.owner;
 }
 
+int64_t view_projects(const struct view *view)
+{
+	struct error ignored;
+	int64_t count = 0;
+
+	(void)core_project_count(view->core, &count, &ignored);
+	return count;
+}
+
 const struct project_row *view_project_row(const struct view *view)
 {
 	return view->project ? &view->project->row : NULL;

@@ -213,7 +213,7 @@ static int read_by_content(struct span upload, const struct span *password, stru
 		return x509_reject(err,
 				   "corrupt PEM, a BEGIN line is missing: copy the whole file");
 	if (is_text(upload))
-		return x509_reject(err, "there is no certificate in the text: PEM has a line "
+		return x509_reject(err, "there is no certificate in the text, nor a private key: PEM has a line "
 					"\"-----BEGIN CERTIFICATE-----\" before the base64");
 	return x509_reject(
 		err,

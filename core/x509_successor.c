@@ -74,6 +74,18 @@ static bool copy_extension(const X509 *model, X509 *cert, int nid)
 	return at < 0 || X509_add_ext(cert, X509_get_ext(model, at), -1) == 1;
 }
 
+/* What the old one may do and may not do; never more. */
+static bool copy_extensions(const X509 *model, X509 *cert)
+{
+	static const int kept[] = {NID_basic_constraints, NID_key_usage,           NID_ext_key_usage,
+				   NID_name_constraints,  NID_policy_constraints, NID_certificate_policies};
+	bool copied = true;
+
+	for (size_t i = 0; copied && i < sizeof(kept) / sizeof(kept[0]); i++)
+		copied = copy_extension(model, cert, kept[i]);
+	return copied;
+}
+
 static bool set_serial(X509 *cert, struct error *err)
 {
 	uint8_t serial[SERIAL_SIZE];
@@ -104,8 +116,7 @@ static bool successor_fill(const X509 *model, X509 *cert, EVP_PKEY *key, unixtim
 	       X509_set_issuer_name(cert, X509_get_subject_name(model)) == 1 && set_validity(model, cert, now) &&
 	       X509_set_pubkey(cert, key) == 1 && add_extension(cert, cert, NID_subject_key_identifier, "hash") &&
 	       add_extension(cert, cert, NID_authority_key_identifier, "keyid:always") &&
-	       copy_extension(model, cert, NID_basic_constraints) && copy_extension(model, cert, NID_key_usage) &&
-	       X509_sign(cert, key, digest_of(key)) > 0;
+	       copy_extensions(model, cert) && X509_sign(cert, key, digest_of(key)) > 0;
 }
 
 int x509_successor(struct span cert, const struct keypair *key, unixtime now, struct buffer *ret, struct error *err)

@@ -51,6 +51,8 @@ static nlink_t directory_links(const struct tree_row *row, const struct view *vi
 
 	while ((child = tree_next((int)row->kind, child)))
 		links += tree_is_directory(child);
+	if (row->kind == KIND_PROJECTS)
+		links += (nlink_t)view_projects(view);
 	if (row->kind == KIND_APPS)
 		links += (nlink_t)view_project_row(view)->apps;
 	if (row->kind == KIND_GENERATIONS)
@@ -118,14 +120,17 @@ static int file_attr(const struct tree_row *row, const struct view *view, struct
 	return 0;
 }
 
-/* A file to come has no time of issue yet, and other files' sizes may change with each look. */
+/* A file to come has no time of issue yet, other files' sizes may change with each look, and the mode of a private key may be
+ * narrowed by the policy at any time. */
 static double attr_timeout(const struct tree_row *row, const struct view *view)
 {
 	struct error ignored;
 
 	if (tree_is_directory(row))
-		return row->flags & TREE_OWNED ? timeout : 0;
-	return row->flags & TREE_VERSIONED && view_reading(view, &ignored) == VIEW_SERVES ? timeout : 0;
+		return timeout;
+	if (!(row->flags & TREE_VERSIONED) || row->flags & TREE_SECRET)
+		return 0;
+	return view_reading(view, &ignored) == VIEW_SERVES ? timeout : 0;
 }
 
 int node_describe_view(const struct tree_row *row, rowid id, const struct view *view, struct node *ret,

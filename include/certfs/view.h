@@ -23,6 +23,9 @@ void view_freep(struct view **view);
 /* Who owns the directory of this object, and its times. The fleet's is whoever mounted. */
 struct owner view_owner(const struct view *view);
 
+/* How many projects there are; 0 if the store can't say. */
+int64_t view_projects(const struct view *view);
+
 /* Borrowed; NULL where the view has none. */
 const struct project_row *view_project_row(const struct view *view);
 const struct app_row *view_app_row(const struct view *view);

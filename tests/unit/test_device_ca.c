@@ -46,56 +46,137 @@ static void world_make(struct world *w)
 
 /* ---- what may be different ---- */
 
-static void same(struct world *w) { (void)w; }
+static void same(struct world *w)
+{
+	(void)w;
+}
+
 static void never_issued(struct world *w)
 {
 	w->app.generation = (struct generation_row){0};
 	w->app.row.generation = w->app.row.last_number = 0;
 	w->s.signer = NULL;
 }
-static void day_59(struct world *w) { w->s.now = issued + 60 * DAY - 1; }
-static void day_60(struct world *w) { w->s.now = issued + 60 * DAY; }
-static void day_89(struct world *w) { w->s.now = issued + 90 * DAY - 1; }
-static void day_90(struct world *w) { w->s.now = issued + 90 * DAY; }
-static void renewal_auto(struct world *w) { w->project.policy.renewal = RENEWAL_AUTO; }
-static void renewal_manual(struct world *w) { w->project.policy.renewal = RENEWAL_MANUAL; }
-static void attach_no(struct world *w) { w->project.policy.attach = false; }
-static void stale_epoch(struct world *w) { w->project.row.epoch = 4; }
-static void stale_purge(struct world *w) { w->app.row.stale_number = 2; }
-static void older_purge(struct world *w) { w->app.row.stale_number = 1; }
+
+static void day_59(struct world *w)
+{
+	w->s.now = issued + 60 * DAY - 1;
+}
+
+static void day_60(struct world *w)
+{
+	w->s.now = issued + 60 * DAY;
+}
+
+static void day_89(struct world *w)
+{
+	w->s.now = issued + 90 * DAY - 1;
+}
+
+static void day_90(struct world *w)
+{
+	w->s.now = issued + 90 * DAY;
+}
+
+static void renewal_auto(struct world *w)
+{
+	w->project.policy.renewal = RENEWAL_AUTO;
+}
+
+static void renewal_manual(struct world *w)
+{
+	w->project.policy.renewal = RENEWAL_MANUAL;
+}
+
+static void attach_no(struct world *w)
+{
+	w->project.policy.attach = false;
+}
+
+static void stale_epoch(struct world *w)
+{
+	w->project.row.epoch = 4;
+}
+
+static void stale_purge(struct world *w)
+{
+	w->app.row.stale_number = 2;
+}
+
+static void older_purge(struct world *w)
+{
+	w->app.row.stale_number = 1;
+}
+
 static void revoked(struct world *w)
 {
 	w->app.row.revoked_at = issued + DAY;
 	strcpy(w->app.row.revoke_reason, "stolen from the van");
 }
-static void generation_revoked(struct world *w) { w->app.generation.revoked_at = issued + DAY; }
+
+static void generation_revoked(struct world *w)
+{
+	w->app.generation.revoked_at = issued + DAY;
+}
+
 static void no_ca(struct world *w)
 {
 	w->project.row.signing_ca = 0;
 	w->project.signing_ca = NULL;
 }
+
 static void ca_compromised(struct world *w)
 {
 	w->active.row.compromised_at = issued + DAY;
 	strcpy(w->active.row.compromised_reason, "laptop lost");
 }
-static void ca_expired(struct world *w) { w->active.row.not_after = w->s.now; }
-static void ca_not_yet(struct world *w) { w->active.row.not_before = w->s.now + 1; }
+
+static void ca_expired(struct world *w)
+{
+	w->active.row.not_after = w->s.now;
+}
+
+static void ca_not_yet(struct world *w)
+{
+	w->active.row.not_before = w->s.now + 1;
+}
+
 static void ca_replaced(struct world *w)
 {
 	w->app.generation.signing_ca = 10;
 	w->s.signer = &w->old;
 }
+
 static void old_compromised(struct world *w)
 {
 	ca_replaced(w);
 	w->old.row.compromised_at = issued + DAY;
 }
-static void ca_ends_soon(struct world *w) { w->active.row.not_after = issued + 92 * DAY; }
-static void backing_off(struct world *w) { w->s.backing_off = true; }
-static void clock_behind(struct world *w) { w->s.clock_floor = w->s.now + 1; }
-static void clock_at_floor(struct world *w) { w->s.clock_floor = w->s.now; }
-static void before_valid(struct world *w) { w->s.now = w->s.clock_floor = issued - 1; }
+
+static void ca_ends_soon(struct world *w)
+{
+	w->active.row.not_after = issued + 92 * DAY;
+}
+
+static void backing_off(struct world *w)
+{
+	w->s.backing_off = true;
+}
+
+static void clock_behind(struct world *w)
+{
+	w->s.clock_floor = w->s.now + 1;
+}
+
+static void clock_at_floor(struct world *w)
+{
+	w->s.clock_floor = w->s.now;
+}
+
+static void before_valid(struct world *w)
+{
+	w->s.now = w->s.clock_floor = issued - 1;
+}
 
 /* ---- the table ---- */
 
