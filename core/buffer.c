@@ -25,11 +25,35 @@ bool span_equal(struct span a, struct span b)
 	return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
 }
 
+/* Memory of the secure heap goes from thread to thread under a lock of libcrypto's, which ThreadSanitizer does not see. */
+#if defined(__SANITIZE_THREAD__)
+#define TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define TSAN 1
+#endif
+#endif
+#ifdef TSAN
+#include <sanitizer/tsan_interface.h>
+#else
+static inline void __tsan_acquire(void *address)
+{
+	(void)address;
+}
+static inline void __tsan_release(void *address)
+{
+	(void)address;
+}
+#endif
+
+static char secure_heap; /* an address to say it by */
+
 /* Where a secure heap was made but is full, OpenSSL answers from the ordinary heap: that is refused here. */
 static void *secret_malloc(size_t size)
 {
 	void *data = OPENSSL_secure_malloc(size);
 
+	__tsan_acquire(&secure_heap);
 	if (data && CRYPTO_secure_malloc_initialized() && !CRYPTO_secure_allocated(data)) {
 		OPENSSL_free(data);
 		return NULL;
@@ -44,10 +68,12 @@ static void *buffer_malloc(const struct buffer *buffer, size_t size)
 
 static void buffer_free(const struct buffer *buffer)
 {
-	if (buffer->secret)
-		OPENSSL_secure_clear_free(buffer->data, buffer->room);
-	else
+	if (!buffer->secret) {
 		free(buffer->data);
+		return;
+	}
+	__tsan_release(&secure_heap);
+	OPENSSL_secure_clear_free(buffer->data, buffer->room);
 }
 
 int buffer_reserve(struct buffer *buffer, size_t size)

@@ -31,6 +31,7 @@ struct bulk {
 	rowid last;               /* the last app instance of it */
 	int waiting, failed;      /* of the batch; protected by the lock of struct bulks, as what follows */
 	bool held;                /* nothing can be issued for now */
+	bool interrupted;         /* certfs is about to end: the batch is done again after the next start */
 	bool resting;             /* no step is under way */
 	bool again;               /* kicked while one was */
 };
@@ -118,6 +119,10 @@ static void batch_ended(struct task *task)
 	struct bulk *bulk = task_bulk(task);
 	struct operation_row row = bulk->row;
 
+	if (bulk->interrupted) {
+		bulk_rest(bulk, false);
+		return;
+	}
 	if (bulk->held) {
 		strcpy(row.state, "held");
 	} else {
@@ -133,13 +138,15 @@ static void app_done(struct bulk *bulk, rowid app, int r, const struct error *er
 	bool last;
 
 	pthread_mutex_lock(&bulk->bulks->lock);
-	if (holds(r))
+	if (r == -ESHUTDOWN)
+		bulk->interrupted = true;
+	else if (holds(r))
 		bulk->held = true;
 	else if (r < 0 && r != -ENOENT) /* removed meanwhile */
 		bulk->failed++;
 	last = --bulk->waiting == 0;
 	pthread_mutex_unlock(&bulk->bulks->lock);
-	if (r < 0 && !holds(r) && r != -ENOENT)
+	if (r < 0 && !holds(r) && r != -ENOENT && r != -ESHUTDOWN)
 		log_write(LOG_WARNING, "%s: app instance %lld: %s", bulk->row.kind, (long long)app, err->text);
 	if (!last)
 		return;

@@ -146,6 +146,7 @@ void core_audit(struct core *core, const struct caller *caller, const char *acti
 		.app = app,
 		.generation = generation,
 	};
+	v->verb.job.when_read_only = true; /* a key leaves, and that is to be known */
 	command_name(caller->pid, v->row.command);
 	snprintf(v->row.action, sizeof(v->row.action), "%s", action);
 	snprintf(v->row.object, sizeof(v->row.object), "%s", object);

@@ -68,7 +68,7 @@ static unixtime auto_renewal_at(const struct view *view)
 	uint8_t hash[DIGEST_SIZE];
 
 	digest_sha256(span_text(view->app->row.name), hash);
-	return spread > 0 ? opens + (unixtime)((uint32_t)hash[0] << 16 | hash[1] << 8 | hash[2]) % spread : opens;
+	return spread > 0 ? opens + (unixtime)((uint32_t)hash[0] << 16 | (uint32_t)hash[1] << 8 | hash[2]) % spread : opens;
 }
 
 static bool renews_by_itself(const struct view *view, const struct situation *situation)

@@ -99,16 +99,28 @@ static void unlist(struct procedure *p)
 
 /* ---- called by the steps ---- */
 
+static bool stopping(struct procedures *procedures)
+{
+	bool is;
+
+	pthread_mutex_lock(&procedures->lock);
+	is = procedures->stopping;
+	pthread_mutex_unlock(&procedures->lock);
+	return is;
+}
+
+/* The store knows where it stands: it goes on after the next start. */
+static void interrupted(struct procedure *p)
+{
+	struct error err = {0};
+
+	procedure_finish(p, error_set(&err, ESHUTDOWN, "certfs is about to end"), &err);
+}
+
 void procedure_next(struct procedure *p)
 {
-	bool stopping;
-
-	pthread_mutex_lock(&p->procedures->lock);
-	stopping = p->procedures->stopping;
-	p->waits = stopping;
-	pthread_mutex_unlock(&p->procedures->lock);
-	if (stopping) { /* the store knows where it stands */
-		core_leave(p->core);
+	if (stopping(p->procedures)) {
+		interrupted(p);
 		return;
 	}
 	p->task.run = procedure_step;
@@ -117,6 +129,10 @@ void procedure_next(struct procedure *p)
 
 void procedure_wait(struct procedure *p, int seconds)
 {
+	if (stopping(p->procedures)) {
+		interrupted(p);
+		return;
+	}
 	pthread_mutex_lock(&p->procedures->lock);
 	p->due = monotonic() + seconds;
 	p->waits = true;
@@ -168,20 +184,27 @@ void procedure_run(struct procedures *procedures, const struct procedure_row *ro
 	begin(p);
 }
 
-void procedures_tick(struct procedures *procedures)
+/* Those whose time to wait is over; all: nothing starts any more from now on, and none waits. */
+static struct procedure *take_waiting(struct procedures *procedures, bool all)
 {
 	const time_t now = monotonic();
 	struct procedure *ready = NULL;
 
 	pthread_mutex_lock(&procedures->lock);
-	for (struct procedure *p = procedures->list; p && !procedures->stopping; p = p->next) {
-		if (!p->waits || now < p->due)
+	procedures->stopping = procedures->stopping || all;
+	for (struct procedure *p = procedures->list; p; p = p->next) {
+		if (!p->waits || (now < p->due && !all))
 			continue;
 		p->waits = false;
 		p->ready = ready;
 		ready = p;
 	}
 	pthread_mutex_unlock(&procedures->lock);
+	return ready;
+}
+
+static void go_on(struct procedure *ready)
+{
 	while (ready) {
 		struct procedure *p = ready;
 
@@ -191,11 +214,14 @@ void procedures_tick(struct procedures *procedures)
 	}
 }
 
+void procedures_tick(struct procedures *procedures)
+{
+	go_on(take_waiting(procedures, false));
+}
+
 void procedures_stop(struct procedures *procedures)
 {
-	pthread_mutex_lock(&procedures->lock);
-	procedures->stopping = true;
-	pthread_mutex_unlock(&procedures->lock);
+	go_on(take_waiting(procedures, true)); /* which ends them */
 }
 
 static int collect_purge(void *context, const struct procedure_row *row)

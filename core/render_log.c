@@ -1,5 +1,6 @@
 /* events and audit: JSON lines, newest last. */
 #include <inttypes.h>
+#include <string.h>
 
 #include "clock.h"
 #include "render_internal.h"
@@ -53,19 +54,26 @@ int size_events(const struct view *view, size_t *ret, struct error *err)
 
 /* ---- audit ---- */
 
+/* Fixed parts of a line, in the order in which the variable ones stand between them. */
+static const char *const audit_parts[] = {"{\"id\":",         ",\"time\":\"", "\",\"uid\":",    ",\"gid\":",       ",\"pid\":",
+					  ",\"command\":", ",\"action\":\"", "\",\"object\":\"", "\",\"generation\":", "}\n"};
+
+enum { AUDIT_PARTS = sizeof(audit_parts) / sizeof(audit_parts[0]), TIME_SIZE = 20 };
+
 static int add_audit(void *context, const struct audit_row *row)
 {
 	struct lines *lines = context;
+	struct buffer *out = lines->out;
 	char time[32];
 	int r;
 
 	clock_format(row->time, time);
-	buffer_printf(lines->out,
-		      "{\"id\":%" PRId64 ",\"time\":\"%s\",\"uid\":%u,\"gid\":%u,\"pid\":%d,\"command\":", row->id, time,
-		      row->uid, row->gid, (int)row->pid);
-	r = store_json_quote(lines->store, span_text(row->command), lines->out, lines->err);
-	buffer_printf(lines->out, ",\"action\":\"%s\",\"object\":\"%s\",\"generation\":%" PRId64 "}\n", row->action,
-		      row->object, row->generation);
+	buffer_printf(out, "%s%" PRId64 "%s%s%s%u", audit_parts[0], row->id, audit_parts[1], time, audit_parts[2],
+		      row->uid);
+	buffer_printf(out, "%s%u%s%d%s", audit_parts[3], row->gid, audit_parts[4], (int)row->pid, audit_parts[5]);
+	r = store_json_quote(lines->store, span_text(row->command), out, lines->err);
+	buffer_printf(out, "%s%s%s%s%s%" PRId64 "%s", audit_parts[6], row->action, audit_parts[7], row->object,
+		      audit_parts[8], row->generation, audit_parts[9]);
 	*lines->cursor = row->id;
 	return r < 0 ? r : lines_status(lines);
 }
@@ -80,11 +88,16 @@ int log_audit(const struct view *view, int64_t *cursor, struct buffer *out, stru
 
 int size_audit(const struct view *view, size_t *ret, struct error *err)
 {
-	_cleanup_buffer_ struct buffer all = {0};
-	int64_t cursor = 0;
-	int r = log_audit(view, &cursor, &all, err);
+	size_t fixed = TIME_SIZE;
+	struct store *store;
+	int64_t count;
+	int r = core_reader(view->core, &store, err);
 
 	if (r == 0)
-		*ret = all.size;
+		r = audit_bytes(store, ret, &count, err);
+	for (size_t i = 0; i < AUDIT_PARTS; i++)
+		fixed += strlen(audit_parts[i]);
+	if (r == 0)
+		*ret += (size_t)count * fixed;
 	return r;
 }

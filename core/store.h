@@ -251,6 +251,9 @@ int audit_insert(struct store *store, struct audit_row *row, struct error *err);
 int audit_each(struct store *store, int64_t after, int (*each)(void *context, const struct audit_row *row), void *context,
 	       struct error *err);
 
+/* How many bytes the variable parts of all audit lines have (see render_log.c), and how many lines there are. */
+int audit_bytes(struct store *store, size_t *ret_bytes, int64_t *ret_count, struct error *err);
+
 /* Who has read private keys of an app instance: one call for each uid and command, with the newest generation that it has. */
 struct reader_row {
 	uid_t uid;

@@ -139,6 +139,23 @@ int audit_each(struct store *store, int64_t after, int (*each)(void *context, co
 	return r;
 }
 
+int audit_bytes(struct store *store, size_t *ret_bytes, int64_t *ret_count, struct error *err)
+{
+	_cleanup_statement_ sqlite3_stmt *stmt = statement(
+		store, err,
+		"SELECT coalesce(sum(length(CAST(id AS TEXT))+length(CAST(uid AS TEXT))+length(CAST(gid AS TEXT))"
+		"+length(CAST(pid AS TEXT))+length(CAST(json_quote(command) AS BLOB))+length(action)+length(object)"
+		"+length(CAST(generation AS TEXT))), 0), count(*) FROM audit",
+		"");
+	int r = statement_one(store, stmt, "sum", err);
+
+	if (r < 0)
+		return r;
+	*ret_bytes = (size_t)sqlite3_column_int64(stmt, 0);
+	*ret_count = sqlite3_column_int64(stmt, 1);
+	return 0;
+}
+
 int reader_each(struct store *store, rowid app, int (*each)(void *context, const struct reader_row *row), void *context,
 		struct error *err)
 {

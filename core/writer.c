@@ -64,7 +64,9 @@ static int job_remember(struct writer *writer, struct job *job)
 
 static int job_apply(struct writer *writer, struct job *job)
 {
-	int r = job_replay(writer, job);
+	int r = writer->read_only && !job->when_read_only ?
+			error_set(&job->error, EROFS, "the mount is read-only (-o ro): nothing changes") :
+			job_replay(writer, job);
 
 	if (r != 0)
 		return r < 0 ? r : 0;
@@ -84,8 +86,7 @@ static int job_apply(struct writer *writer, struct job *job)
 /* One transaction for the whole batch. A failure of the store itself fails the batch: what was applied is rolled back. */
 static int batch_apply(struct writer *writer, struct job *batch, struct error *err)
 {
-	int r = writer->read_only ? error_set(err, EROFS, "the mount is read-only (-o ro): nothing changes") :
-				    store_ready(writer->store, err);
+	int r = store_ready(writer->store, err);
 
 	if (r == 0)
 		r = store_begin(writer->store, err);
@@ -142,8 +143,7 @@ static void *writer_main(void *context)
 
 		if (r < 0) {
 			store_rollback(writer->store);
-			if (r != -EROFS)
-				log_write(LOG_ERR, "%s", err.text);
+			log_write(LOG_ERR, "%s", err.text);
 		}
 		batch_answer(writer, batch, r, &err);
 	}
@@ -158,7 +158,7 @@ int writer_new(const char *path, uint64_t connection, bool read_only, const stru
 
 	if (!writer)
 		return error_set(err, ENOMEM, "out of memory");
-	r = store_open(path, read_only ? STORE_READ : STORE_WRITE, &writer->store, err);
+	r = store_open(path, STORE_WRITE, &writer->store, err);
 	if (r < 0) {
 		free(writer);
 		return r;

@@ -16,6 +16,7 @@ struct job {
 	struct job *next;     /* the writer's */
 	struct caller caller; /* caller.request != 0: remembered with its result */
 	int64_t result;       /* set by apply; what a resent request is answered with */
+	bool when_read_only;  /* set by its maker: it is no change of the tree, and done under -o ro, too */
 	bool replayed;        /* this was a resent request that had been applied: only result is set */
 	rowid touched_project; /* set by apply: snapshots to drop from the caches, 0: none */
 	rowid touched_app;
@@ -41,6 +42,7 @@ struct writer_hooks {
 	void *context;
 };
 
+/* read_only: jobs are refused with EROFS, but for those that say when_read_only. */
 int writer_new(const char *path, uint64_t connection, bool read_only, const struct writer_hooks *hooks,
 	       struct writer **ret, struct error *err);
 

@@ -28,7 +28,7 @@ struct handle {
 	bool written;          /* bytes have arrived */
 	bool unjudged;         /* since the last flush */
 	bool dirty;            /* marked in the shared table */
-	off_t base;            /* a trigger: offset of the first write, which may have been an append */
+	off_t base;            /* what is taken off the offsets of writes: see write_bytes */
 };
 
 struct handles;

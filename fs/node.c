@@ -120,15 +120,14 @@ static int file_attr(const struct tree_row *row, const struct view *view, struct
 	return 0;
 }
 
-/* A file to come has no time of issue yet, other files' sizes may change with each look, and the mode of a private key may be
- * narrowed by the policy at any time. */
+/* A file to come has no time of issue yet, and other files' sizes may change with each look. */
 static double attr_timeout(const struct tree_row *row, const struct view *view)
 {
 	struct error ignored;
 
 	if (tree_is_directory(row))
 		return timeout;
-	if (!(row->flags & TREE_VERSIONED) || row->flags & TREE_SECRET)
+	if (!(row->flags & TREE_VERSIONED))
 		return 0;
 	return view_reading(view, &ignored) == VIEW_SERVES ? timeout : 0;
 }

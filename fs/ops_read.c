@@ -29,12 +29,22 @@ static fuse_ino_t opening_file(const struct opening *opening)
 	return ino_encode((struct ino){.kind = (int)opening->row->kind, .row = opening->object});
 }
 
+/* The object is gone: the kernel looks the name up once more, and may find another of that name that is gone, too, by the time it opens
+ * it. Then it has to be said. */
+static int gone(const struct opening *opening)
+{
+	if (reopen_told_any(opening->caller.pid))
+		return -ENOENT;
+	(void)reopen_told(opening_file(opening), opening->caller.pid);
+	return -ESTALE;
+}
+
 static void opening_answer(struct opening *opening, int r)
 {
 	struct fs *fs = fs_of(opening->req);
 
 	if (r < 0)
-		reply_node_error(opening->req, r);
+		reply_status(opening->req, r == -ENOENT ? gone(opening) : r);
 	/* The caller was interrupted: there will be no release. */
 	else if (fuse_reply_open(opening->req, &opening->fi) == -ENOENT)
 		handle_drop(fs->handles, opening->fi.fh);

@@ -83,16 +83,15 @@ static int mark_dirty(struct fs *fs, struct handle *handle)
 	return 0;
 }
 
-/* The text of a trigger begins where its first write does, also for an append. */
+/* An append is placed by the size that stat shows, which may not be that of what is written to: a trigger's text is not added to
+ * what reading it shows, and a file that can't be read yet has a size nevertheless. So bytes begin at the end of what there is. */
 static int write_bytes(struct fs *fs, struct handle *handle, const char *data, size_t size, off_t offset)
 {
 	int r;
 
-	if (handle->row->flags & TREE_TRIGGER) {
-		if (!handle->written)
-			handle->base = offset;
-		offset -= handle->base;
-	}
+	if (!handle->written && offset > (off_t)handle->content.size)
+		handle->base = offset - (off_t)handle->content.size;
+	offset -= handle->base;
 	if (offset < 0)
 		return -EINVAL;
 	if ((uint64_t)offset + size > UPLOAD_MAX)

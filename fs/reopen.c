@@ -38,6 +38,19 @@ bool reopen_told(fuse_ino_t file, pid_t pid)
 	return before;
 }
 
+bool reopen_told_any(pid_t pid)
+{
+	struct told *told = slot_of(pid);
+	struct timespec now;
+	bool before;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	pthread_mutex_lock(&memory.lock);
+	before = told->file && told->pid == pid && now.tv_sec <= told->when + MEMORY_SECONDS;
+	pthread_mutex_unlock(&memory.lock);
+	return before;
+}
+
 void reopen_forget(fuse_ino_t file, pid_t pid)
 {
 	struct told *told = slot_of(pid);

@@ -12,6 +12,9 @@
  * version 0. pid: of the request, which is a thread's. Any thread. */
 bool reopen_told(fuse_ino_t file, pid_t pid);
 
+/* True if this thread was told of any file a moment ago. Its file is gone altogether now: no other ESTALE, but ENOENT is true. */
+bool reopen_told_any(pid_t pid);
+
 /* An open of this file by this thread has gone well. */
 void reopen_forget(fuse_ino_t file, pid_t pid);
 

@@ -22,7 +22,7 @@ snapshot() {
         find . -printf '%P %m %u %g %y\n' | sort
         find . \( -name device_ca.pem -o -name device_ca.key -o -name bundle.pem \) ! -path '*/never/*' \
             -printf '%P %s %T@\n' | sort
-        find . -type f ! -path '*/never/device_ca.*' ! -path '*/never/bundle.pem' ! -name readers ! -name 'events*' \
+        find . -type f ! -path '*/never/device_ca.*' ! -path '*/never/bundle.pem' ! -path '*/never/user_data' ! -name readers ! -name 'events*' \
             ! -name progress ! -name crl.pem ! -name 'status*' -print0 | sort -z | xargs -0 sha256sum
         find . -name 'status*' -print0 | sort -z | xargs -0 grep -Hv days_left
     ) >"$1"

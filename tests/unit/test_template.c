@@ -457,7 +457,8 @@ static char *pem_of(char letter, size_t columns)
 			buffer_add_text(&pem, "\n");
 	}
 	buffer_add_text(&pem, "-----END PRIVATE KEY-----\n");
-	text = strndup((const char *)pem.data, pem.size);
+	buffer_add(&pem, "", 1);
+	text = strdup((const char *)pem.data);
 	assert_non_null(text);
 	return text;
 }
