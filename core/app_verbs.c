@@ -132,6 +132,7 @@ static int app_own_apply(struct job *job, struct store *store, struct error *err
 		return r;
 	owner_apply(&row.owner, &v->change);
 	job->touched_app = row.id;
+	job->announce = true;
 	return app_set_owner(store, row.id, &row.owner, err);
 }
 

@@ -131,8 +131,10 @@ static void core_touched(void *context, const struct job *job)
 		cache_drop(core->projects, job->touched_project);
 	if (job->touched_app)
 		cache_drop(core->apps, job->touched_app);
-	if (job->announce && core->options.app_changed)
+	if (job->announce && job->touched_app && core->options.app_changed)
 		core->options.app_changed(core->options.context, job->touched_app);
+	else if (job->announce && job->touched_project && core->options.project_changed)
+		core->options.project_changed(core->options.context, job->touched_project);
 }
 
 static void core_events(void *context)

@@ -131,6 +131,7 @@ static int project_own_apply(struct job *job, struct store *store, struct error 
 		return r;
 	owner_apply(&row.owner, &v->change);
 	job->touched_project = row.id;
+	job->announce = true;
 	return project_set_owner(store, row.id, &row.owner, err);
 }
 

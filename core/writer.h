@@ -22,7 +22,7 @@ struct job {
 	rowid touched_app;
 	rowid touched_signing_ca;
 	bool touched_all;     /* every project and signing CA */
-	bool announce;        /* set by apply: the kernel may hold names of touched_app's files that are no longer true */
+	bool announce;        /* set by apply: what may be remembered of files of touched_app, or else of touched_project, is no longer true */
 
 	/* Changes the store, on the writer's thread, inside a savepoint. */
 	int (*apply)(struct job *job, struct store *store, struct error *err);

@@ -9,7 +9,7 @@
 
 struct item {
 	struct item *next;
-	rowid app; /* != 0: its files */
+	struct ino directory; /* row != 0: the names in it */
 	void (*call)(void *context); /* else */
 	void *context;
 };
@@ -23,22 +23,21 @@ struct invalidate {
 	bool ending;
 };
 
-/* ENOENT: the kernel does not know the name, all is well. Other errors leave it to the timeouts. */
-static void invalidate_names(struct invalidate *invalidate, rowid app)
+/* Those that the kernel may remember for a second. ENOENT: it does not, all is well. Other errors leave it to the timeouts. */
+static void invalidate_names(struct invalidate *invalidate, struct ino directory)
 {
-	const fuse_ino_t directory = ino_encode((struct ino){.kind = KIND_APP, .row = app});
 	const struct tree_row *row = NULL;
 
-	while ((row = tree_next(KIND_APP, row)))
-		if (row->flags & TREE_VERSIONED)
-			(void)fuse_lowlevel_notify_inval_entry(invalidate->session, directory, row->name,
+	while ((row = tree_next(directory.kind, row)))
+		if (row->flags & (TREE_VERSIONED | TREE_DIRECTORY))
+			(void)fuse_lowlevel_notify_inval_entry(invalidate->session, ino_encode(directory), row->name,
 							       strlen(row->name));
 }
 
 static void item_do(struct invalidate *invalidate, struct item *item)
 {
-	if (item->app)
-		invalidate_names(invalidate, item->app);
+	if (item->directory.row)
+		invalidate_names(invalidate, item->directory);
 	else
 		item->call(item->context);
 	free(item);
@@ -122,9 +121,10 @@ static bool invalidate_queue(struct invalidate *invalidate, struct item what)
 	return true;
 }
 
-void invalidate_app(struct invalidate *invalidate, rowid app)
+void invalidate_directory(struct invalidate *invalidate, int kind, rowid row)
 {
-	(void)invalidate_queue(invalidate, (struct item){.app = app}); /* failing, stat is right after a second */
+	/* Failing, it is right after a second. */
+	(void)invalidate_queue(invalidate, (struct item){.directory = {.kind = kind, .row = row}});
 }
 
 void invalidate_then(struct invalidate *invalidate, void (*call)(void *context), void *context)

@@ -11,8 +11,8 @@ struct invalidate;
 int invalidate_new(struct fuse_session *session, struct invalidate **ret, struct error *err);
 void invalidate_free(struct invalidate *invalidate); /* does what is queued first */
 
-/* The certificate files of an app instance, and those of its generations, have other nodes. Any thread; does not block. */
-void invalidate_app(struct invalidate *invalidate, rowid app);
+/* What the kernel remembers of names in a directory is no longer true: nodes, owners. kind: enum kind. Any thread; does not block. */
+void invalidate_directory(struct invalidate *invalidate, int kind, rowid row);
 
 /* Calls when everything queued before has been done: to answer a request. Not for one that holds a directory's lock in the kernel
  * (rename, create, unlink, mkdir): the thread may be waiting for just that lock. */

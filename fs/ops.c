@@ -37,7 +37,15 @@ struct caller fs_caller(fuse_req_t req)
 
 static void app_changed(void *context, rowid app)
 {
-	invalidate_app(((struct fs *)context)->invalidate, app);
+	invalidate_directory(((struct fs *)context)->invalidate, KIND_APP, app);
+}
+
+static void project_changed(void *context, rowid project)
+{
+	struct fs *fs = context;
+
+	invalidate_directory(fs->invalidate, KIND_PROJECT, project);
+	invalidate_directory(fs->invalidate, KIND_SIGNING_CA, project);
 }
 
 static void events_added(void *context)
@@ -63,6 +71,7 @@ int fs_start(struct fs *fs, struct error *err)
 		.owner = fs->shared->owner,
 		.connection = fs->shared->connection,
 		.app_changed = app_changed,
+		.project_changed = project_changed,
 		.events_added = events_added,
 		.context = fs,
 	};

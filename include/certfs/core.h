@@ -25,9 +25,11 @@ struct core_options {
 	struct owner owner;  /* of the top of the tree: whoever mounted, and when */
 	uint64_t connection; /* random id of this FUSE connection: names resent requests; 0: none */
 
-	/* Tells that an app instance's certificate files are other ones now. On a thread of core's, after the commit and
-	 * before anybody is answered; must not block. NULL: nobody wants to know. */
+	/* Tell that an app instance's certificate files are other ones now, or that what is in its or a project's directory belongs to
+	 * somebody else. On a thread of core's, after the commit and before anybody is answered; must not block. NULL:
+	 * nobody wants to know. */
 	void (*app_changed)(void *context, rowid app);
+	void (*project_changed)(void *context, rowid project);
 	/* Tells that there are new events; as above. */
 	void (*events_added)(void *context);
 	void *context;
