@@ -100,13 +100,26 @@ int project_insert(struct store *store, struct project_row *row, const char *pol
 	return r;
 }
 
-/* The keys of signing CAs that no other project uses lose their sealed form; their rows, and so a mark of compromise, stay. */
-int project_delete(struct store *store, rowid id, struct error *err)
+/* Keys that no other project uses lose their sealed form: those of signing CAs, and that of csr.pem. Their rows, and so a mark of
+ * compromise, stay, as do the certificates: what was issued under them can still be checked. */
+static int project_forget_keys(struct store *store, rowid id, struct error *err)
 {
 	int r = statement_run(store, err,
 			      "UPDATE signing_key SET sealed=NULL WHERE id IN (SELECT key FROM signing_ca WHERE project=?)"
-			      " AND id NOT IN (SELECT key FROM signing_ca WHERE project<>?)",
+			      " AND id NOT IN (SELECT c.key FROM signing_ca c JOIN project p ON p.id=c.project WHERE p.id<>?)",
 			      "ii", id, id);
+
+	if (r == 0)
+		r = statement_run(store, err,
+				  "UPDATE signing_key SET sealed=NULL WHERE id IN (SELECT csr_key FROM project WHERE id=?)"
+				  " AND id NOT IN (SELECT key FROM signing_ca)",
+				  "i", id);
+	return r;
+}
+
+int project_delete(struct store *store, rowid id, struct error *err)
+{
+	int r = project_forget_keys(store, id, err);
 
 	if (r == 0)
 		r = statement_run(store, err, "DELETE FROM project WHERE id=?", "i", id);

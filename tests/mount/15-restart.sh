@@ -15,6 +15,11 @@ touch "$PROJECTS/p/apps/a/renew"
 echo "some reason" >"$PROJECTS/p/apps/b/purge"
 cat "$PROJECTS/p/apps/a/bundle.pem" "$PROJECTS/p/apps/b/bundle.pem" >/dev/null
 
+is_done() {
+    [ "$(field "$1" state)" = "done" ]
+}
+wait_until 10 is_done "$PROJECTS/p/apps/b/purge"
+
 # snapshot FILE: names, modes, owners, times of certificates, and bytes of all that time does not change
 snapshot() {
     (
