@@ -36,8 +36,7 @@ static enum state project_state(const struct view *view, const struct app_counts
 static void project_message(enum state state, const struct app_counts *counts, char *ret, size_t size)
 {
 	static const char *const messages[STATE_COUNT] = {
-		[STATE_COMPROMISED] = "The signing CA, or the one of some certificates, is compromised. Upload another one, "
-				      "then touch force_update.",
+		[STATE_COMPROMISED] = "The signing CA of some or all certificates is compromised: upload another one, touch force_update.",
 		[STATE_EXPIRED] = "The CA certificate has expired.",
 		[STATE_REVOKED] = "There are revoked app instances. Touch their purge to lift that.",
 		[STATE_UPDATE_REQUIRED] = "There are certificates to be replaced. Touch renew of the app instances concerned.",

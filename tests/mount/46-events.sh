@@ -65,39 +65,47 @@ assert_eq "$(events "$MNT/events")" "$before" "events after what changed nothing
 
 # ---- poll: a line of one's own level wakes, that of another does not ----
 cat >"$T/poller.py" <<'PYTHON'
-"""poller FILE SECONDS: reads to the end, says `ready`, polls, says what came (or `nothing`)."""
-import os, select, sys
+"""poller FILE SECONDS: reads to the end, says `ready`, polls until there is more, and says that; `woken` for each empty waking."""
+import os, select, sys, time
 fd = os.open(sys.argv[1], os.O_RDONLY)
 while os.read(fd, 1 << 16):
     pass
 poll = select.poll()
 poll.register(fd, select.POLLIN)
 print("ready", flush=True)
-woken = poll.poll(float(sys.argv[2]) * 1000)
-data = os.read(fd, 1 << 16).decode() if woken else ""
-print(data if data else "empty" if woken else "nothing", end="", flush=True)
+end, data = time.time() + float(sys.argv[2]), b""
+while not data and time.time() < end:
+    if poll.poll(1000 * (end - time.time())):
+        data = os.read(fd, 1 << 16)
+        print(data.decode() if data else "woken\n", end="", flush=True)
 PYTHON
 # poll_start NAME FILE SECONDS
 poll_start() {
+    : >"$T/$1.poll"
     python3 "$T/poller.py" "$2" "$3" >"$T/$1.poll" &
     wait_until 10 grep -q ready "$T/$1.poll"
 }
 poll_start fleet "$MNT/events" 20
 poll_start project "$p/events" 20
 poll_start app "$a/events" 20
+poll_start other "$b/events" 3
+poll_start elsewhere "$PROJECTS/q/events" 3
 sleep 0.3
 touch "$a/renew"
 for name in fleet project app; do
     wait_until 10 grep -q '"type":"device_ca.renewed"' "$T/$name.poll"
     tail -n +2 "$T/$name.poll" | python3 -c 'import json, sys; [json.loads(l) for l in sys.stdin]'
+    assert_lacks "$(cat "$T/$name.poll")" woken "wakings of $name with nothing to read"
 done
 wait
+assert_eq "$(cat "$T/other.poll" "$T/elsewhere.poll")" $'ready\nready' "pollers of other app instances and projects"
 
 # ---- poll and tail -f go on when the worker dies ----
 poll_start killed "$p/events" 30
 kill_worker
+wait_until 10 grep -q woken "$T/killed.poll" # it may have missed something
 touch "$b/renew"
-wait_until 10 grep -q '"app":"b"' "$T/killed.poll" # woken, and not by anything stale
+wait_until 10 grep -q '"app":"b"' "$T/killed.poll"
 wait
 
 tail -n +1 -f "$MNT/events" >"$T/tail" &
@@ -163,17 +171,16 @@ chmod 755 "$T"
 cp /bin/cat "$T/readme-cat"
 for file in device_ca.key bundle.pem user_data generations/"$last"/device_ca.key; do
     before=$(wc -l <"$MNT/audit")
-    "$T/readme-cat" "$a/$file" >/dev/null &
-    pid=$!
-    wait $pid
-    python3 - "$MNT/audit" "$before" "$file" $pid "$last" <<'PYTHON'
+    # shellcheck disable=SC2016
+    pid=$(sh -c 'echo $$; exec "$0" "$1" >/dev/null' "$T/readme-cat" "$a/$file")
+    python3 - "$MNT/audit" "$before" "$file" "$pid" "$last" <<'PYTHON'
 import json, sys
 lines = [json.loads(line) for line in open(sys.argv[1])]
 new = lines[int(sys.argv[2]):]
 assert len(new) == 1, new
 row = new[0]
 assert (row["uid"], row["gid"], row["pid"], row["command"]) == (0, 0, int(sys.argv[4]), "readme-cat"), row
-assert row["object"].endswith("p/apps/a/" + sys.argv[3]) or row["object"].endswith("p/a/" + sys.argv[3]), row
+assert row["object"] == "projects/p/apps/a/" + sys.argv[3].removeprefix(f"generations/{sys.argv[5]}/"), row
 assert row["generation"] == int(sys.argv[5]), row
 assert [r["id"] for r in lines] == sorted({r["id"] for r in lines}), "ids"
 PYTHON
