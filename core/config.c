@@ -43,6 +43,8 @@ static const struct ini_key keys[] = {
 	{"hooks", "retries", INI_INT, FIELD(hook_retries), 0, 1000},
 	{"limits", "projects", INI_INT64, FIELD(limit_projects), 1, 1000000},
 	{"limits", "apps_per_project", INI_INT64, FIELD(limit_apps_per_project), 1, 100000000},
+	{"limits", "events", INI_INT64, FIELD(limit_events), 1000, 10000000},
+	{"limits", "audit", INI_INT64, FIELD(limit_audit), 1000, 100000000},
 	{"log", "level", INI_CHOICE, FIELD(log_level), .choices = levels},
 };
 
@@ -65,6 +67,8 @@ static void config_initial(struct config *ret)
 		.hook_retries = 5,
 		.limit_projects = 10000,
 		.limit_apps_per_project = 1000000,
+		.limit_events = 20000,
+		.limit_audit = 100000,
 		.log_level = LOG_INFO,
 	};
 }

@@ -207,7 +207,13 @@ static int core_make_caches(struct core *core, struct error *err)
 
 static int core_start(struct core *core, struct error *err)
 {
-	const struct writer_hooks hooks = {.touched = core_touched, .events = core_events, .context = core};
+	const struct writer_hooks hooks = {
+		.touched = core_touched,
+		.events = core_events,
+		.context = core,
+		.keep_events = core->config.limit_events,
+		.keep_audit = core->config.limit_audit,
+	};
 	int r = core_make_caches(core, err);
 
 	if (r == 0)

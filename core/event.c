@@ -42,6 +42,5 @@ int event_add(struct store *store, const struct event *event, struct error *err,
 	vsnprintf(message, sizeof(message), format, ap);
 	va_end(ap);
 	r = event_line(store, event, message, &line, err);
-	return r < 0 ? r :
-		       event_insert(store, event->project, event->app, (const char *)line.data, EVENTS_KEPT, err);
+	return r < 0 ? r : event_insert(store, event->project, event->app, (const char *)line.data, err);
 }

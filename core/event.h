@@ -5,8 +5,6 @@
 #include "certfs/rows.h"
 #include "store.h"
 
-enum { EVENTS_KEPT = 20000 };
-
 struct event {
 	const char *severity; /* NOTICE, WARN, ERROR */
 	const char *type;     /* device_ca.issued, … */

@@ -11,6 +11,7 @@ struct store {
 	char *path;
 	enum store_mode mode;
 	int64_t events; /* added by this connection */
+	int64_t keep_events, keep_audit; /* 0: all */
 	bool broken; /* a failure after which this connection can't be trusted: store_ready opens it again */
 	struct {
 		const char *sql;
@@ -198,6 +199,23 @@ void store_read_end(struct store *store)
 	struct error ignored;
 
 	(void)statement_run(store, &ignored, "COMMIT", "");
+}
+
+void store_keep(struct store *store, int64_t events, int64_t audit)
+{
+	store->keep_events = events;
+	store->keep_audit = audit;
+}
+
+/* Looked at with each TRIM_EVERYth row only: so many may be kept beyond. */
+int store_trim(struct store *store, const char *sql, rowid newest, bool audit, struct error *err)
+{
+	enum { TRIM_EVERY = 256 };
+	const int64_t keep = audit ? store->keep_audit : store->keep_events;
+
+	if (keep == 0 || newest % TRIM_EVERY != 0)
+		return 0;
+	return statement_run(store, err, sql, "i", newest - keep);
 }
 
 void store_count_event(struct store *store)

@@ -273,13 +273,16 @@ struct event_scope {
 	rowid app;
 };
 
-/* [w] Adds one, and forgets the oldest beyond keep. line: what follows the id in its JSON object. */
-int event_insert(struct store *store, rowid project, rowid app, const char *line, int64_t keep, struct error *err);
+/* [w] Adds one, and forgets the oldest beyond what is kept. line: what follows the id in its JSON object. */
+int event_insert(struct store *store, rowid project, rowid app, const char *line, struct error *err);
 int event_each(struct store *store, struct event_scope scope, int64_t after,
 	       int (*each)(void *context, int64_t id, struct span line), void *context, struct error *err);
 /* How many bytes all lines of the scope have, as EVENT_FORMAT writes them. */
 int event_bytes(struct store *store, struct event_scope scope, size_t *ret, struct error *err);
 #define EVENT_FORMAT "{\"id\":%lld,%.*s\n"
+
+/* How many events and audit records are kept, by this connection's inserts. Without it: all. */
+void store_keep(struct store *store, int64_t events, int64_t audit);
 
 /* How many events this connection has added: tells the writer whether there is something new. */
 int64_t store_events_added(const struct store *store);

@@ -1,21 +1,15 @@
 /* Events: JSON lines, newest last. */
 #include "store_internal.h"
 
-enum { TRIM_EVERY = 256 };
-
-int event_insert(struct store *store, rowid project, rowid app, const char *line, int64_t keep, struct error *err)
+int event_insert(struct store *store, rowid project, rowid app, const char *line, struct error *err)
 {
-	int64_t id;
 	int r = statement_run(store, err, "INSERT INTO event(project, app, line) VALUES(?, ?, ?)", "iit", project, app,
 			      line);
 
 	if (r < 0)
 		return r;
 	store_count_event(store);
-	id = store_last_id(store);
-	if (id % TRIM_EVERY != 0)
-		return 0;
-	return statement_run(store, err, "DELETE FROM event WHERE id<=?", "i", id - keep);
+	return store_trim(store, "DELETE FROM event WHERE id<=?", store_last_id(store), false, err);
 }
 
 /* One statement for each scope, so that each has its index. */

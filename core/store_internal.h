@@ -22,6 +22,8 @@ int statement_run(struct store *store, struct error *err, const char *sql, const
 /* Steps to the one row that must be there; ENOENT "no such WHAT" otherwise. */
 int statement_one(struct store *store, sqlite3_stmt *stmt, const char *what, struct error *err);
 
+/* Runs sql, which deletes rows up to an id, for what is no longer to be kept of events or the audit. */
+int store_trim(struct store *store, const char *sql, rowid newest, bool audit, struct error *err);
 void store_count_event(struct store *store);
 rowid store_last_id(struct store *store);
 int store_fail(struct store *store, int rc, struct error *err); /* SQLite's code as errno and sentence */

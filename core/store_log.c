@@ -84,16 +84,6 @@ int request_prune(struct store *store, uint64_t connection, unixtime before, str
 			     (int64_t)connection, before);
 }
 
-/* The audit is bounded, too. */
-static int audit_trim(struct store *store, rowid newest, struct error *err)
-{
-	enum { AUDIT_KEPT = 100000, TRIM_EVERY = 256 };
-
-	if (newest % TRIM_EVERY != 0)
-		return 0;
-	return statement_run(store, err, "DELETE FROM audit WHERE id<=?", "i", newest - AUDIT_KEPT);
-}
-
 int audit_insert(struct store *store, struct audit_row *row, struct error *err)
 {
 	int r = statement_run(store, err,
@@ -105,7 +95,7 @@ int audit_insert(struct store *store, struct audit_row *row, struct error *err)
 	if (r < 0)
 		return r;
 	row->id = store_last_id(store);
-	return audit_trim(store, row->id, err);
+	return store_trim(store, "DELETE FROM audit WHERE id<=?", row->id, true, err);
 }
 
 int audit_each(struct store *store, int64_t after, int (*each)(void *context, const struct audit_row *row), void *context,

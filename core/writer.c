@@ -163,6 +163,7 @@ int writer_new(const char *path, uint64_t connection, bool read_only, const stru
 		free(writer);
 		return r;
 	}
+	store_keep(writer->store, hooks->keep_events, hooks->keep_audit);
 	writer->connection = connection;
 	writer->read_only = read_only;
 	writer->hooks = *hooks;

@@ -40,6 +40,7 @@ struct writer_hooks {
 	/* A transaction with new events has been committed. */
 	void (*events)(void *context);
 	void *context;
+	int64_t keep_events, keep_audit; /* see store_keep */
 };
 
 /* read_only: jobs are refused with EROFS, but for those that say when_read_only. */

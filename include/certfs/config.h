@@ -19,6 +19,8 @@ struct config {
 	int hook_retries;          /* 0 to 1000 */
 	int64_t limit_projects;
 	int64_t limit_apps_per_project;
+	int64_t limit_events;      /* how many are kept: the oldest give way */
+	int64_t limit_audit;       /* the same for audit records */
 	int log_level;             /* syslog(3) priority: LOG_ERR, LOG_WARNING, LOG_INFO, LOG_DEBUG */
 };
 

@@ -102,7 +102,7 @@ certificate() {
         openssl x509 -req -in "$1.csr" -signkey "$1.key" -days 36500 -extfile "$3.ext" -out "$1.pem" 2>/dev/null
     fi
 }
-for name in root intermediate constrained; do
+for name in root intermediate constrained control; do
     openssl ecparam -name prime256v1 -genkey -noout -out "$name.key"
 done
 openssl genpkey -algorithm ED25519 -out ed.key
@@ -110,12 +110,13 @@ openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out rsa.key 2>/dev
 certificate root '/CN=Root' ca
 certificate intermediate '/O=Plant/CN=Wärme CA' ca root
 certificate constrained '/CN=Constrained' constrained root
+certificate control $'/CN=a\xc2\x9bb' ca
 certificate ed '/CN=Ed' ca
 certificate rsa '/CN=RSA' ca
 
 UP=$OUT/upload
 case $UP in /*) ;; *) UP=$OLDPWD/$UP ;; esac
-cp root.pem intermediate.pem constrained.pem ed.pem rsa.pem "$UP"
+cp root.pem intermediate.pem constrained.pem control.pem ed.pem rsa.pem "$UP"
 cp intermediate.key "$UP/sec1.pem"
 cp rsa.key "$UP/rsa-pkcs8.pem"
 cat root.pem intermediate.pem >"$UP/chain.pem"

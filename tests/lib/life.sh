@@ -41,7 +41,7 @@ assert_notice() {
 # job_done PROJECT [SECONDS]: waits for the job of update or force_update; nothing failed
 job_done() {
     wait_until "${2:-60}" state_is "$PROJECTS/$1/progress" "done"
-    assert_eq "$(field "$PROJECTS/$1/progress" done) $(field "$PROJECTS/$1/progress" failed)" \
+    assert_eq "$(field "$PROJECTS/$1/progress" 'done') $(field "$PROJECTS/$1/progress" failed)" \
         "$(field "$PROJECTS/$1/progress" total) 0" "done and failed in progress of $1"
 }
 

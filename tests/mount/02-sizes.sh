@@ -1,4 +1,5 @@
 #!/bin/bash
+# timeout: 300
 # stat before the first read tells exactly what the read returns: for every key type, under every kind of signer.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"

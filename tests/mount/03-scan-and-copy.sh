@@ -1,4 +1,5 @@
 #!/bin/bash
+# timeout: 300
 # A scan issues nothing; tar, rsync, cp -a, zip and mmap of a tree that nobody has read take it whole.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"

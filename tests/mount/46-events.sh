@@ -195,9 +195,6 @@ chmod 755 "$T"
 setpriv --reuid 1234 --regid 4321 --clear-groups cat "$p/apps/theirs/device_ca.key" >/dev/null
 assert_has "$(tail -n 1 "$MNT/audit")" '"uid":1234,"gid":4321,"pid":[0-9]+,"command":"cat"' "audit of another user"
 assert_fails "Permission denied" setpriv --reuid 1234 --regid 4321 --clear-groups cat "$MNT/audit"
-# triggers are in it, too
-echo "why not" >"$p/apps/theirs/purge"
-assert_has "$(tail -n 1 "$MNT/audit")" 'purge' "audit of a trigger"
 
 # durable before the key leaves: the worker dies as soon as the first byte is there
 python3 - "$b/device_ca.key" "$WORKER_PID" <<'PYTHON'
@@ -228,3 +225,11 @@ assert [(x["command"], x["generation"], x["uid"]) for x in readers["current"]] =
 assert [(x["command"], x["generation"], x["reads"]) for x in readers["older"]] == [("cat", 1, 2)], readers
 PYTHON
 check_clean
+
+# ---- audit: who triggered what ----
+echo "why not" >"$p/apps/theirs/purge"
+assert_has "$(tail -n 1 "$MNT/audit")" '"uid":0,.*purge' "audit of a trigger"
+setpriv --reuid 1234 --regid 4321 --clear-groups touch "$p/apps/theirs/renew"
+assert_has "$(tail -n 1 "$MNT/audit")" '"uid":1234,"gid":4321,.*"command":"touch".*renew' "audit of another user's trigger"
+touch "$p/force_update"
+assert_has "$(tail -n 1 "$MNT/audit")" '"uid":0,.*force_update' "audit of a trigger of the project"

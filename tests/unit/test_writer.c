@@ -51,7 +51,7 @@ static int order_apply(struct job *job, struct store *store, struct error *err)
 	strcpy(row.name, order->name);
 	r = project_insert(store, &row, "", err);
 	if (r == 0 && order->event)
-		r = event_insert(store, row.id, 0, "\"x\":1}", 1000, err);
+		r = event_insert(store, row.id, 0, "\"x\":1}", err);
 	if (r == 0 && order->fail)
 		return error_set(err, order->fail, "job %s was told to fail", order->name);
 	job->result = row.id;
