@@ -138,6 +138,7 @@ static void fill_row(struct signing_ca_row *row, const struct chain *chain, cons
 	row->chain_revision = project->revision + 1;
 	row->activated_at = now;
 	memcpy(row->fingerprint, chain->fingerprint, sizeof(row->fingerprint));
+	memcpy(row->warning, chain->warning, sizeof(row->warning));
 }
 
 static int first_cert(void *context, struct span der)

@@ -129,6 +129,12 @@ static void notice_successor(const struct project_row *project, struct notice *n
 				    "signing_ca/cert.pem, then touch update.");
 }
 
+static void notice_warning(const struct signing_ca *ca, struct notice *notice)
+{
+	*notice = (struct notice){"CHAIN_NOT_STRICT", "WARN", "PROJECT", "NONE", ""};
+	snprintf(notice->message, sizeof(notice->message), "Strict verifiers refuse this chain: %s", ca->row.warning);
+}
+
 static void notice_no_crl(struct notice *notice)
 {
 	*notice = (struct notice){"CRL_NOT_SIGNED", "NOTICE", "PROJECT", "NONE", ""};
@@ -153,6 +159,8 @@ size_t signing_ca_notices(const struct view *view, struct notice *ret)
 		notice_ending(ca, view->now, &ret[n++]);
 	if (!ca->chain.has_root)
 		notice_no_root(&ret[n++]);
+	if (*ca->row.warning)
+		notice_warning(ca, &ret[n++]);
 	if (!ca->row.crl_sign)
 		notice_no_crl(&ret[n++]);
 	if (view->project->row.next_ca || view->project->row.csr_key)

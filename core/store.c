@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "utf8.h"
+
 enum { STATEMENT_SLOTS = 256 };
 
 struct store {
@@ -385,7 +387,29 @@ int column_buffer(sqlite3_stmt *stmt, int column, struct buffer *ret, struct err
 	return buffer_status(ret) < 0 ? error_set(err, ENOMEM, "out of memory") : 0;
 }
 
-/* Through SQLite, so that escaping is a library's: json_quote() gives a JSON string, which is a YAML one, too. */
+/* Characters that JSON takes as they are and YAML doesn't (YAML 1.2, 5.1: not printable), or takes for the end of a line. */
+static bool yaml_wants_escaped(uint32_t c)
+{
+	return (c >= 0x7f && c < 0xa0) || c == 0x2028 || c == 0x2029 || c == 0xfeff || c == 0xfffe || c == 0xffff;
+}
+
+static void add_for_yaml(struct buffer *out, struct span quoted)
+{
+	const uint8_t *start = quoted.data;
+	uint32_t c;
+	size_t length;
+
+	while ((length = utf8_take(&quoted, &c)) > 0) {
+		if (yaml_wants_escaped(c))
+			buffer_printf(out, "\\u%04X", c);
+		else
+			buffer_add(out, start, length);
+		start = quoted.data;
+	}
+}
+
+/* Through SQLite, so that escaping is a library's: json_quote() gives a JSON string, which is a YAML one, too, but for a few
+ * characters. */
 int store_json_quote(struct store *store, struct span text, struct buffer *out, struct error *err)
 {
 	_cleanup_statement_ sqlite3_stmt *stmt = statement(store, err, "SELECT json_quote(CAST(? AS TEXT))", "b", text);
@@ -393,6 +417,6 @@ int store_json_quote(struct store *store, struct span text, struct buffer *out, 
 
 	if (r < 0)
 		return r;
-	buffer_add_span(out, column_span(stmt, 0));
+	add_for_yaml(out, column_span(stmt, 0));
 	return 0;
 }

@@ -31,7 +31,7 @@ static const char schema_1[] =
 	"  not_before INTEGER NOT NULL, not_after INTEGER NOT NULL, path_length INTEGER NOT NULL,"
 	"  self_signed INTEGER NOT NULL, has_root INTEGER NOT NULL, crl_sign INTEGER NOT NULL,"
 	"  chain_revision INTEGER NOT NULL, activated_at INTEGER NOT NULL, fingerprint BLOB NOT NULL,"
-	"  last_not_after INTEGER NOT NULL DEFAULT 0) STRICT;"
+	"  last_not_after INTEGER NOT NULL DEFAULT 0, warning TEXT NOT NULL) STRICT;"
 	"CREATE INDEX signing_ca_project ON signing_ca(project);"
 	"CREATE INDEX signing_ca_key ON signing_ca(key);"
 	"CREATE TABLE signing_ca_cert("

@@ -4,7 +4,7 @@
 #define SIGNING_CA_SELECT                                                                                  \
 	"SELECT c.id, c.project, c.key, c.not_before, c.not_after, c.path_length, c.self_signed, c.has_root,"  \
 	" c.crl_sign, c.chain_revision, c.activated_at, c.fingerprint, k.spki, k.compromised_at,"              \
-	" k.compromised_reason FROM signing_ca c JOIN signing_key k ON k.id=c.key "
+	" k.compromised_reason, c.warning FROM signing_ca c JOIN signing_key k ON k.id=c.key "
 
 static void signing_ca_read(sqlite3_stmt *stmt, struct signing_ca_row *ret)
 {
@@ -23,6 +23,7 @@ static void signing_ca_read(sqlite3_stmt *stmt, struct signing_ca_row *ret)
 	column_bytes(stmt, 12, ret->spki, sizeof(ret->spki));
 	ret->compromised_at = sqlite3_column_int64(stmt, 13);
 	column_text(stmt, 14, ret->compromised_reason, sizeof(ret->compromised_reason));
+	column_text(stmt, 15, ret->warning, sizeof(ret->warning));
 }
 
 static int signing_ca_get(struct store *store, sqlite3_stmt *stmt, struct signing_ca_row *ret, struct error *err)
@@ -102,12 +103,12 @@ int signing_ca_insert(struct store *store, struct signing_ca_row *row, struct er
 {
 	int r = statement_run(store, err,
 			      "INSERT INTO signing_ca(project, key, not_before, not_after, path_length, self_signed,"
-			      " has_root, crl_sign, chain_revision, activated_at, fingerprint)"
-			      " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-			      "iiiiiiiiiib", row->project, row->key, row->not_before, row->not_after,
+			      " has_root, crl_sign, chain_revision, activated_at, fingerprint, warning)"
+			      " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+			      "iiiiiiiiiibt", row->project, row->key, row->not_before, row->not_after,
 			      (int64_t)row->path_length, (int64_t)row->self_signed, (int64_t)row->has_root,
 			      (int64_t)row->crl_sign, row->chain_revision, row->activated_at,
-			      spki_span(row->fingerprint));
+			      spki_span(row->fingerprint), row->warning);
 
 	if (r == 0)
 		row->id = store_last_id(store);
@@ -118,10 +119,10 @@ int signing_ca_update(struct store *store, const struct signing_ca_row *row, str
 {
 	return statement_run(store, err,
 			     "UPDATE signing_ca SET not_before=?, not_after=?, path_length=?, self_signed=?, has_root=?,"
-			     " crl_sign=?, chain_revision=?, activated_at=?, fingerprint=? WHERE id=?",
-			     "iiiiiiiibi", row->not_before, row->not_after, (int64_t)row->path_length,
+			     " crl_sign=?, chain_revision=?, activated_at=?, fingerprint=?, warning=? WHERE id=?",
+			     "iiiiiiiibti", row->not_before, row->not_after, (int64_t)row->path_length,
 			     (int64_t)row->self_signed, (int64_t)row->has_root, (int64_t)row->crl_sign,
-			     row->chain_revision, row->activated_at, spki_span(row->fingerprint), row->id);
+			     row->chain_revision, row->activated_at, spki_span(row->fingerprint), row->warning, row->id);
 }
 
 int signing_ca_add_cert(struct store *store, rowid id, int position, struct span der, struct error *err)

@@ -73,3 +73,12 @@ void utf8_clean(char *text)
 	}
 	*out = '\0';
 }
+
+size_t utf8_take(struct span *text, uint32_t *ret)
+{
+	const size_t length = text->size ? utf8_decode(*text, ret) : 0;
+
+	text->data += length;
+	text->size -= length;
+	return length;
+}

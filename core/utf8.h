@@ -13,4 +13,7 @@ size_t utf8_cut(struct span text, size_t max);
 /* Puts '?' in the place of every control character and of every byte that is not part of a well-formed one. */
 void utf8_clean(char *text);
 
+/* Takes the character at the beginning of text off: its code point and its length. 0: not a well-formed one, nothing is taken. */
+size_t utf8_take(struct span *text, uint32_t *ret);
+
 #endif

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "digest.h"
+#include "utf8.h"
 #include "x509_internal.h"
 
 int x509_reject(struct error *err, const char *format, ...)
@@ -83,6 +84,7 @@ void name_text(const X509_NAME *name, char *ret, size_t room)
 		return;
 	size = BIO_get_mem_data(bio, &text);
 	text_copy(text, (size_t)size, ret, room);
+	utf8_clean(ret); /* OpenSSL escapes C0 and DEL, not C1 */
 }
 
 void subject_text(const X509 *cert, char ret[SUBJECT_TEXT])

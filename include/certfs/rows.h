@@ -42,6 +42,7 @@ struct signing_ca_row {
 	bool crl_sign;
 	int64_t chain_revision;   /* the project's revision when the chain last changed */
 	unixtime activated_at;
+	char warning[512];        /* what strict verifiers refuse about the chain, "": nothing */
 	uint8_t fingerprint[FINGERPRINT_SIZE];
 	uint8_t spki[FINGERPRINT_SIZE]; /* of the key's row */
 	unixtime compromised_at;        /* of the key's row; 0: not */

@@ -780,7 +780,7 @@ static void test_consistency(void **state)
 		{"UPDATE app SET last_number=9", "newest certificate is missing"},
 		{"UPDATE project SET signing_ca=99", "signing CA is missing"},
 		{"UPDATE project SET apps=apps+1", "miscounts"},
-		{"INSERT INTO signing_ca VALUES(9, 1, 99, 0, 0, 0, 0, 0, 0, 0, 0, x'00', 0)", "without its key"},
+		{"INSERT INTO signing_ca VALUES(9, 1, 99, 0, 0, 0, 0, 0, 0, 0, 0, x'00', 0, '')", "without its key"},
 	};
 	struct fixture *f = *state;
 	const rowid p = add_project(f->store, "p"), app = add_app(f->store, p, "a");
