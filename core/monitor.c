@@ -54,6 +54,7 @@ struct look {
 	unixtime due_at;
 	int announced;
 	bool tell;
+	bool silent;    /* app_look: the project's event says it for all */
 	enum state state;
 	char message[256];
 	rowid recheck; /* project_look: what to set it to */
@@ -137,7 +138,7 @@ static int app_look_apply(struct job *job, struct store *store, struct error *er
 		return 0;
 	job->touched_app = app.id;
 	r = app_set_due(store, app.id, look->due_at, look->tell ? (int)look->state : look->announced, err);
-	return r == 0 && look->tell ? app_look_event(look, store, &app, err) : r;
+	return r == 0 && look->tell && !look->silent ? app_look_event(look, store, &app, err) : r;
 }
 
 struct renewing {
@@ -187,6 +188,7 @@ static void app_look(struct core *core, rowid id)
 	look->number = view->app->row.last_number;
 	look->announced = view->app->row.announced;
 	look->tell = (int)look->state != look->announced;
+	look->silent = view->signer && view->generation.not_after >= view->signer->row.not_after;
 	look->due_at = view->generation.id ? next_look(view, renewing) : 0;
 	verb_submit(&look->verb, app_look_apply);
 	if (renewing)

@@ -18,11 +18,18 @@ struct handles *handles_new(void)
 	return handles;
 }
 
-static void handle_free(struct handle *handle)
+void handle_put(struct handle *handle)
 {
+	if (!handle || atomic_fetch_sub(&handle->references, 1) != 1)
+		return;
 	buffer_clear(&handle->content);
 	pthread_mutex_destroy(&handle->lock);
 	free(handle);
+}
+
+void handle_putp(struct handle **handle)
+{
+	handle_put(*handle);
 }
 
 void handles_free(struct handles *handles)
@@ -34,7 +41,7 @@ void handles_free(struct handles *handles)
 	for (size_t i = 0; i < BUCKETS; i++)
 		for (struct handle *handle = handles->bucket[i]; handle; handle = next) {
 			next = handle->next;
-			handle_free(handle);
+			handle_put(handle);
 		}
 	pthread_mutex_destroy(&handles->lock);
 	free(handles);
@@ -55,6 +62,7 @@ struct handle *handle_add(struct handles *handles, uint64_t fh, const struct tre
 
 	if (!handle)
 		return NULL;
+	atomic_init(&handle->references, 2);
 	handle->fh = fh;
 	handle->row = row;
 	handle->id = id;
@@ -73,6 +81,8 @@ struct handle *handle_find(struct handles *handles, uint64_t fh)
 
 	pthread_mutex_lock(&handles->lock);
 	handle = *handles_link(handles, fh);
+	if (handle)
+		atomic_fetch_add(&handle->references, 1);
 	pthread_mutex_unlock(&handles->lock);
 	return handle;
 }
@@ -88,6 +98,5 @@ void handle_drop(struct handles *handles, uint64_t fh)
 	if (handle)
 		*link = handle->next;
 	pthread_mutex_unlock(&handles->lock);
-	if (handle)
-		handle_free(handle);
+	handle_put(handle);
 }

@@ -15,6 +15,7 @@
 
 struct handle {
 	struct handle *next; /* the table's */
+	_Atomic int references; /* the table's, and one of each request that uses it */
 	uint64_t fh;
 	const struct tree_row *row;
 	rowid id;
@@ -36,9 +37,15 @@ struct handles;
 struct handles *handles_new(void); /* NULL: out of memory */
 void handles_free(struct handles *handles);
 
-/* fh as the kernel knows it. NULL: out of memory. The kernel sends no release while another request uses the handle. */
+/* Both give a reference to the caller: the reply to a request lets its caller close the file, so the release may come while that
+ * request is not quite over. fh as the kernel knows it. add: NULL: out of memory; find: NULL: not in this worker. */
 struct handle *handle_add(struct handles *handles, uint64_t fh, const struct tree_row *row, rowid id, bool secret);
-struct handle *handle_find(struct handles *handles, uint64_t fh); /* NULL: not in this worker */
+struct handle *handle_find(struct handles *handles, uint64_t fh);
+void handle_put(struct handle *handle); /* NULL is fine */
+void handle_putp(struct handle **handle);
+#define _cleanup_handle_ __attribute__((cleanup(handle_putp)))
+
+/* Takes it out of the table. */
 void handle_drop(struct handles *handles, uint64_t fh);
 
 #endif

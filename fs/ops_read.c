@@ -63,7 +63,7 @@ static int open_snapshot(struct opening *opening, const struct view *view, struc
 {
 	struct fs *fs = fs_of(opening->req);
 	const bool secret = opening->row->flags & TREE_SECRET;
-	struct handle *handle;
+	_cleanup_handle_ struct handle *handle = NULL;
 	int r;
 
 	opening->fi.fh = shared_handle(fs->shared);
@@ -335,7 +335,7 @@ static void read_handle(fuse_req_t req, struct handle *handle, size_t size, off_
 void op_read(fuse_req_t req, fuse_ino_t id, size_t size, off_t offset, struct fuse_file_info *fi)
 {
 	const struct tree_row *row = tree_row(ino_decode(id).kind);
-	struct handle *handle;
+	_cleanup_handle_ struct handle *handle = NULL;
 
 	if (ino_decode(id).kind == KIND_TEMPORARY) {
 		read_temporary(req, id, size, offset);
@@ -380,7 +380,7 @@ static bool has_more(struct fs *fs, struct handle *handle)
 void op_poll(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi, struct fuse_pollhandle *ph)
 {
 	const struct tree_row *row = tree_row(ino_decode(id).kind);
-	struct handle *handle = handle_find(fs_of(req)->handles, fi->fh);
+	_cleanup_handle_ struct handle *handle = handle_find(fs_of(req)->handles, fi->fh);
 	unsigned events = POLLIN | POLLRDNORM | POLLOUT | POLLWRNORM;
 
 	if (row && row->log) {

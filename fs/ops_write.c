@@ -41,12 +41,13 @@ static struct handle *handle_make(struct fs *fs, const struct tree_row *row, row
 	if (fh & FH_EMPTY || preload(fs, handle) == 0)
 		return handle;
 	handle_drop(fs->handles, fh);
+	handle_put(handle);
 	return NULL;
 }
 
 int write_open(struct fs *fs, const struct tree_row *row, rowid id, bool empty, struct fuse_file_info *fi)
 {
-	struct handle *handle;
+	_cleanup_handle_ struct handle *handle = NULL;
 
 	if (fs->read_only)
 		return -EROFS;
@@ -61,7 +62,7 @@ int write_open(struct fs *fs, const struct tree_row *row, rowid id, bool empty, 
 	return 0;
 }
 
-/* The handle of a dead worker: its bytes are lost, or it had none. */
+/* A handle of a dead worker is made anew if it had no bytes; else they are lost. *ret is the caller's reference, on failure, too. */
 static int handle_get(struct fs *fs, const struct tree_row *row, rowid id, uint64_t fh, struct handle **ret)
 {
 	*ret = handle_find(fs->handles, fh);
@@ -111,7 +112,7 @@ static int write_to(struct fs *fs, fuse_ino_t id, const char *data, size_t size,
 {
 	const struct ino ino = ino_decode(id);
 	const struct tree_row *row = tree_row(ino.kind);
-	struct handle *handle;
+	_cleanup_handle_ struct handle *handle = NULL;
 	int r;
 
 	if (ino.kind == KIND_TEMPORARY)
@@ -139,7 +140,7 @@ void op_write(fuse_req_t req, fuse_ino_t id, const char *data, size_t size, off_
 
 int write_truncate(struct fs *fs, const struct tree_row *row, rowid id, uint64_t fh, off_t size)
 {
-	struct handle *handle;
+	_cleanup_handle_ struct handle *handle = NULL;
 	int r = handle_get(fs, row, id, fh, &handle);
 
 	if (r < 0)
@@ -165,7 +166,7 @@ struct judging {
 
 static void handle_judged(struct fs *fs, uint64_t fh)
 {
-	struct handle *handle = handle_find(fs->handles, fh);
+	_cleanup_handle_ struct handle *handle = handle_find(fs->handles, fh);
 
 	if (!handle) { /* a resent flush of a dead worker's handle */
 		shared_dirty_clear(fs->shared, fh);
@@ -258,7 +259,7 @@ static void flush_handle(fuse_req_t req, struct handle *handle)
 void op_flush(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
 {
 	const struct tree_row *row = tree_row(ino_decode(id).kind);
-	struct handle *handle = handle_find(fs_of(req)->handles, fi->fh);
+	_cleanup_handle_ struct handle *handle = handle_find(fs_of(req)->handles, fi->fh);
 
 	if (!row || !row->write || fi->fh & FH_GENERATION)
 		reply_status(req, 0);
@@ -282,7 +283,7 @@ static void fired_at_release(void *context, int r, int64_t result, const struct 
 
 void write_release(struct fs *fs, const struct caller *caller, uint64_t fh)
 {
-	const struct handle *handle = handle_find(fs->handles, fh);
+	_cleanup_handle_ struct handle *handle = handle_find(fs->handles, fh);
 
 	if (!handle)
 		return;

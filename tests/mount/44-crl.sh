@@ -156,9 +156,10 @@ assert_eq "$(revoked_in "$T/part0" | cut -d ' ' -f 2- | sort -u)" "CA Compromise
 make_intermediate third root
 upload int third
 assert_eq "$(split_crls "$p/signing_ca/crl.pem" "$T/part")" 3 "lists"
-assert_eq "$(for n in 0 1 2; do crl_field "$T/part$n" -issuer; done | head -n 1)" "CN=third" "the active first"
-compromised_list() { grep -l . "$T"/part? | while read -r file; do [ "$(crl_field "$file" -issuer)" != CN=second ] || echo "$file"; done; }
-assert_eq "$(revoked_in "$(compromised_list)" | cut -d ' ' -f 1)" "$(sort <<<"$wanted")" "all of the compromised key, later"
+assert_eq "$(crl_field "$T/part0" -issuer)" "CN=third" "the active first"
+compromised=$T/part1
+[ "$(crl_field "$compromised" -issuer)" = CN=second ] || compromised=$T/part2
+assert_eq "$(revoked_in "$compromised" | cut -d ' ' -f 1)" "$(sort <<<"$wanted")" "all of the compromised key, later"
 
 # ---- without cRLSign ----
 make_root mute ext=$'basicConstraints=critical,CA:TRUE\nkeyUsage=critical,digitalSignature,keyCertSign\nsubjectKeyIdentifier=hash'
