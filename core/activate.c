@@ -180,11 +180,13 @@ static int put_certs(const struct chain *chain, struct store *store, rowid id, s
 	return r;
 }
 
-static int put_signing_ca(const struct chain *chain, struct store *store, const struct project_row *project,
+/* A staged successor has a row of its own, whatever its key: nothing of the active one changes until update. */
+static int put_signing_ca(const struct activation *activation, struct store *store, const struct project_row *project,
 			  rowid key, struct job *job, struct error *err)
 {
+	const struct chain *chain = &activation->candidate->chain;
 	struct signing_ca_row row = {0};
-	int found = same_issuer(store, project->id, chain, &row, err);
+	int found = activation->target == UPLOAD_NEXT ? 0 : same_issuer(store, project->id, chain, &row, err);
 	int r = found;
 
 	if (r < 0)
@@ -209,17 +211,26 @@ int project_requested(struct store *store, rowid project, const uint8_t spki[FIN
 	return r < 0 ? r : key.id == row.csr_key;
 }
 
-/* The answer to csr.pem is a successor wherever it was written; what replaces the active one drops what was staged to do so. */
-static int place(struct activation *activation, struct store *store, const struct project_row *project, rowid signing_ca,
-		 struct error *err)
+/* The answer to csr.pem is a successor wherever it was written. */
+static int find_target(struct activation *activation, struct store *store, const struct project_row *project,
+		       bool *ret_requested, struct error *err)
 {
-	int requested = project_requested(store, project->id, activation->candidate->chain.spki, err);
-	int r = requested;
+	int r = project_requested(store, project->id, activation->candidate->chain.spki, err);
 
 	if (r < 0)
 		return r;
-	if (requested)
+	*ret_requested = r == 1;
+	if (*ret_requested)
 		activation->target = UPLOAD_NEXT;
+	return 0;
+}
+
+/* What replaces the active one drops what was staged to do so. */
+static int place(const struct activation *activation, struct store *store, const struct project_row *project,
+		 rowid signing_ca, bool requested, struct error *err)
+{
+	int r;
+
 	if (activation->target == UPLOAD_NEXT)
 		return project_set_next(store, project->id, signing_ca, requested ? 0 : project->csr_key, err);
 	r = project_set_signing_ca(store, project->id, signing_ca, err);
@@ -251,6 +262,7 @@ int activation_apply(struct activation *activation, struct job *job, struct stor
 {
 	const struct chain *chain = &activation->candidate->chain;
 	struct project_row project;
+	bool requested = false;
 	rowid key;
 	int r = project_by_id(store, activation->project, &project, err);
 
@@ -259,9 +271,11 @@ int activation_apply(struct activation *activation, struct job *job, struct stor
 	if (r == 0)
 		r = put_key(activation, store, clock_now(), &key, err);
 	if (r == 0)
-		r = put_signing_ca(chain, store, &project, key, job, err);
+		r = find_target(activation, store, &project, &requested, err);
 	if (r == 0)
-		r = place(activation, store, &project, job->result, err);
+		r = put_signing_ca(activation, store, &project, key, job, err);
+	if (r == 0)
+		r = place(activation, store, &project, job->result, requested, err);
 	job->touched_project = activation->project;
 	return r == 0 ? activation_event(activation, store, &project, err) : r;
 }

@@ -108,12 +108,6 @@ static void bulk_noted(void *context, int r, int64_t result, const struct error 
 	bulk_rest(context, r == 0 && result == 1);
 }
 
-/* Under what errors the job waits for a signing CA that can be used, instead of counting a failure. */
-static bool holds(int r)
-{
-	return r == -ENOKEY || r == -EKEYEXPIRED || r == -EKEYREVOKED || r == -EAGAIN || r == -EPERM;
-}
-
 static void batch_ended(struct task *task)
 {
 	struct bulk *bulk = task_bulk(task);
@@ -123,8 +117,9 @@ static void batch_ended(struct task *task)
 		bulk_rest(bulk, false);
 		return;
 	}
+	strcpy(row.state, bulk->held ? "held" : "running");
 	if (bulk->held) {
-		strcpy(row.state, "held");
+		row.done = row.failed = 0;
 	} else {
 		row.done = bulk->count - bulk->failed;
 		row.failed = bulk->failed;
@@ -140,13 +135,13 @@ static void app_done(struct bulk *bulk, rowid app, int r, const struct error *er
 	pthread_mutex_lock(&bulk->bulks->lock);
 	if (r == -ESHUTDOWN)
 		bulk->interrupted = true;
-	else if (holds(r))
+	else if (operation_holds(r))
 		bulk->held = true;
 	else if (r < 0 && r != -ENOENT) /* removed meanwhile */
 		bulk->failed++;
 	last = --bulk->waiting == 0;
 	pthread_mutex_unlock(&bulk->bulks->lock);
-	if (r < 0 && !holds(r) && r != -ENOENT && r != -ESHUTDOWN)
+	if (r < 0 && !operation_holds(r) && r != -ENOENT && r != -ESHUTDOWN)
 		log_write(LOG_WARNING, "%s: app instance %lld: %s", bulk->row.kind, (long long)app, err->text);
 	if (!last)
 		return;
@@ -185,6 +180,7 @@ static void app_submit(struct bulk_order *order)
 static void batch_submit(struct bulk *bulk, const rowid *apps, int count)
 {
 	bulk->count = count;
+	bulk->interrupted = false;
 	bulk->last = apps[count - 1];
 	bulk->waiting = count;
 	bulk->failed = 0;
@@ -222,7 +218,7 @@ static int batch_list(struct bulk *bulk, rowid apps[BATCH], struct error *err)
 
 	if (r == 0)
 		r = operation_newest(store, bulk->project, &bulk->row, err);
-	if (r < 0 || strcmp(bulk->row.state, "running") != 0)
+	if (r < 0 || bulk->row.finished_at || strcmp(bulk->row.state, "paused") == 0)
 		return r < 0 ? r : -ECANCELED;
 	if (bulk->row.total == 0) /* counted here and not by the trigger, whose time must not depend on it */
 		r = app_count_issued(store, bulk->project, &bulk->row.total, err);
@@ -289,6 +285,19 @@ void bulks_kick(struct bulks *bulks, rowid project)
 	pthread_mutex_unlock(&bulks->lock);
 	if (start)
 		bulk_submit_step(bulk);
+}
+
+void bulks_tick(struct bulks *bulks)
+{
+	_cleanup_idlist_ struct idlist projects = {0};
+
+	pthread_mutex_lock(&bulks->lock);
+	for (const struct bulk *bulk = bulks->list; bulk; bulk = bulk->next)
+		if (bulk->resting && bulk->held)
+			(void)idlist_add(&projects, bulk->project);
+	pthread_mutex_unlock(&bulks->lock);
+	for (size_t i = 0; i < projects.count; i++)
+		bulks_kick(bulks, projects.id[i]);
 }
 
 void bulks_stop(struct bulks *bulks)

@@ -21,6 +21,9 @@ int bulks_resume(struct bulks *bulks, struct error *err);
 /* Something of the project has changed (a signing CA became active): a job that waits for that goes on. Any thread. */
 void bulks_kick(struct bulks *bulks, rowid project);
 
+/* Tries again what is held. To be called every few seconds. */
+void bulks_tick(struct bulks *bulks);
+
 /* Jobs start nothing new from here on: core is about to close, and they go on after the next start. */
 void bulks_stop(struct bulks *bulks);
 

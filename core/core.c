@@ -275,14 +275,13 @@ void core_tick(struct core *core)
 {
 	upload_tick(core->upload, clock_now());
 	monitor_tick(core->monitor);
+	bulks_tick(core->bulks);
 	procedures_tick(core->procedures);
 	event_hook_kick(core->event_hook);
 }
 
-void core_close(struct core *core)
+void core_drain(struct core *core)
 {
-	if (!core)
-		return;
 	if (core->bulks)
 		bulks_stop(core->bulks);
 	if (core->procedures)
@@ -290,6 +289,13 @@ void core_close(struct core *core)
 	if (core->event_hook)
 		event_hook_stop(core->event_hook);
 	core_wait_idle(core);
+}
+
+void core_close(struct core *core)
+{
+	if (!core)
+		return;
+	core_drain(core);
 	pool_free(core->hook_pool);
 	pool_free(core->pool);
 	keypool_free(core->keypool);

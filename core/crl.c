@@ -3,14 +3,15 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "idlist.h"
 #include "revocation_list.h"
 
 enum { DAY = 86400 };
 
-/* The last list of one key, and what it was made from. */
+/* The last list of one issuer, and what it was made from. */
 struct list {
 	struct list *next;
-	rowid key;
+	rowid signing_ca;
 	struct revocations seen;
 	unixtime made_at;
 	struct buffer pem;
@@ -18,7 +19,7 @@ struct list {
 
 struct crls {
 	pthread_mutex_t lock;
-	struct list *lists; /* protected by lock: one for each key that was asked for */
+	struct list *lists; /* protected by lock: one for each signing CA that was asked for */
 	uint64_t number;    /* protected by lock: of the last list made */
 };
 
@@ -46,18 +47,18 @@ void crls_free(struct crls *crls)
 	free(crls);
 }
 
-static struct list *list_get(struct crls *crls, rowid key)
+static struct list *list_get(struct crls *crls, rowid signing_ca)
 {
 	struct list *list = crls->lists;
 
-	while (list && list->key != key)
+	while (list && list->signing_ca != signing_ca)
 		list = list->next;
 	if (list)
 		return list;
 	list = calloc(1, sizeof(*list));
 	if (!list)
 		return NULL;
-	list->key = key;
+	list->signing_ca = signing_ca;
 	list->next = crls->lists;
 	crls->lists = list;
 	return list;
@@ -75,6 +76,73 @@ static uint64_t next_number(struct crls *crls)
 	return crls->number;
 }
 
+/* ---- whose certificates are in it ---- */
+
+/* An issuer is a name and a key: other projects may have the same one, and the same key may have other names (RFC 5280, 5). */
+struct issuer_rows {
+	struct signing_ca_row *row;
+	size_t count;
+};
+
+static void issuer_rows_clear(struct issuer_rows *rows)
+{
+	free(rows->row);
+}
+
+static int collect(void *context, rowid id)
+{
+	return idlist_add(context, id);
+}
+
+static int add_if_same(struct core *core, const struct signing_ca *ca, rowid id, struct issuer_rows *rows,
+		       struct error *err)
+{
+	struct signing_ca *other;
+	int r = core_signing_ca(core, id, &other, err);
+
+	if (r < 0)
+		return r;
+	if (x509_same_issuer(buffer_span(&ca->chain.certs[0]), buffer_span(&other->chain.certs[0])))
+		rows->row[rows->count++] = other->row;
+	object_unref(&other->object);
+	return 0;
+}
+
+static int rows_of_issuer(struct core *core, const struct signing_ca *ca, struct store *store, struct issuer_rows *ret,
+			  struct error *err)
+{
+	_cleanup_idlist_ struct idlist ids = {0};
+	int r = signing_ca_each_of_key(store, ca->row.key, collect, &ids, err);
+
+	if (r < 0)
+		return r;
+	ret->row = calloc(ids.count + 1, sizeof(*ret->row));
+	if (!ret->row)
+		return error_set(err, ENOMEM, "out of memory");
+	for (size_t i = 0; r == 0 && i < ids.count; i++)
+		r = add_if_same(core, ca, ids.id[i], ret, err);
+	return r;
+}
+
+static int count_all(struct store *store, const struct issuer_rows *rows, unixtime now, struct revocations *ret,
+		     struct error *err)
+{
+	int r = 0;
+
+	*ret = (struct revocations){0};
+	for (size_t i = 0; r == 0 && i < rows->count; i++) {
+		struct revocations seen;
+
+		r = revocation_count(store, &rows->row[i], now, &seen, err);
+		ret->count += r == 0 ? seen.count : 0;
+		if (r == 0 && seen.latest > ret->latest)
+			ret->latest = seen.latest;
+	}
+	return r;
+}
+
+/* ---- the list ---- */
+
 static int add_entry(void *context, const struct revocation_row *row)
 {
 	struct buffer *entries = context;
@@ -83,8 +151,18 @@ static int add_entry(void *context, const struct revocation_row *row)
 	return buffer_status(entries);
 }
 
-static int list_make(struct core *core, struct signing_ca *ca, struct list *list, struct store *store, unixtime now,
-		     struct error *err)
+static int entries_of(struct store *store, const struct issuer_rows *rows, unixtime now, struct buffer *entries,
+		      struct error *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < rows->count; i++)
+		r = revocation_each(store, &rows->row[i], now, now - 2 * DAY, add_entry, entries, err);
+	return r == -ENOMEM ? error_set(err, ENOMEM, "out of memory") : r;
+}
+
+static int list_make(struct core *core, struct signing_ca *ca, const struct issuer_rows *rows, struct list *list,
+		     struct store *store, unixtime now, struct error *err)
 {
 	_cleanup_buffer_ struct buffer entries = {0};
 	_cleanup_buffer_ struct buffer der = {0};
@@ -92,9 +170,7 @@ static int list_make(struct core *core, struct signing_ca *ca, struct list *list
 	int r = signing_ca_issuer(ca, store, core->seal, &issuer, err);
 
 	if (r == 0)
-		r = revocation_each(store, &ca->row, now, now - 2 * DAY, add_entry, &entries, err);
-	if (r == -ENOMEM)
-		return error_set(err, ENOMEM, "out of memory");
+		r = entries_of(store, rows, now, &entries, err);
 	if (r == 0)
 		r = crl_sign(issuer, next_number(core->crls), now, buffer_span(&entries), &der, err);
 	if (r < 0)
@@ -114,13 +190,16 @@ static bool list_is_good(const struct list *list, const struct revocations *now_
 static int crl_add_locked(struct core *core, struct signing_ca *ca, struct store *store, unixtime now,
 			  struct buffer *out, struct error *err)
 {
-	struct list *list = list_get(core->crls, ca->row.key);
+	__attribute__((cleanup(issuer_rows_clear))) struct issuer_rows rows = {0};
+	struct list *list = list_get(core->crls, ca->row.id);
 	struct revocations seen;
-	int r = list ? revocation_count(store, &ca->row, now, &seen, err) : error_set(err, ENOMEM, "out of memory");
+	int r = list ? rows_of_issuer(core, ca, store, &rows, err) : error_set(err, ENOMEM, "out of memory");
 
+	if (r == 0)
+		r = count_all(store, &rows, now, &seen, err);
 	if (r == 0 && !list_is_good(list, &seen, now)) {
 		list->seen = seen;
-		r = list_make(core, ca, list, store, now, err);
+		r = list_make(core, ca, &rows, list, store, now, err);
 	}
 	if (r < 0)
 		return r;

@@ -130,7 +130,7 @@ int device_ca_update(const struct situation *s, struct error *err)
 
 	if (state != STATE_EXPIRED && state != STATE_UPDATE_REQUIRED && !(state == STATE_EXPIRING && device_ca_gains(s)))
 		return 0;
-	if (s->app->row.revoked_at)
+	if (s->app->row.revoked_at || !s->project->policy.attach)
 		return 0;
 	r = device_ca_issuable(s, err);
 	return r == 0 ? 1 : r;

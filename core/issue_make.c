@@ -74,7 +74,7 @@ static int revoke_replaced(const struct issuing *issuing, struct store *store, s
 
 	if (!old->id || old->epoch >= project->row.epoch)
 		return 0;
-	if (project->row.epoch_compromised)
+	if (old->epoch < project->row.compromised_epoch)
 		return generation_revoke(store, old->id, now, "cACompromise", err);
 	return generation_revoke(store, old->id, now + (unixtime)project->policy.revoke_grace_hours * 3600, "superseded",
 				 err);

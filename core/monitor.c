@@ -13,7 +13,7 @@
 #include "successor.h"
 #include "verb.h"
 
-enum { DAY = 86400, BATCH = 256, RETRY_SECONDS = 300 };
+enum { DAY = 86400, BATCH = 256, RETRY_SECONDS = 300, STAGE_SECONDS = 3600 };
 
 struct monitor {
 	struct core *core;
@@ -222,7 +222,12 @@ static unixtime project_next_look(const struct view *view)
 
 	if (!ca || ca->row.compromised_at || view->now >= ca->row.not_after)
 		return 0;
-	return view->now >= warning_at(view) ? ca->row.not_after : warning_at(view);
+	if (view->now < warning_at(view))
+		return warning_at(view);
+	/* Until a successor is staged it is tried again. */
+	if (!view->project->row.next_ca && !view->project->row.csr_key && view->now + STAGE_SECONDS < ca->row.not_after)
+		return view->now + STAGE_SECONDS;
+	return ca->row.not_after;
 }
 
 /* One event of the project with the number of its app instances, never one for each. */
@@ -373,7 +378,7 @@ static void monitor_round(struct task *task)
 
 	if (!end)
 		return; /* round_ended has been called */
-	end->job.result = projects > 0 || apps == BATCH;
+	end->job.result = projects == BATCH || apps == BATCH;
 	verb_submit(end, round_end_apply);
 }
 

@@ -39,6 +39,39 @@ static bool running(const struct operation_row *row)
 	return row->id && row->finished_at == 0;
 }
 
+static int next_usable(struct core *core, const struct view *view, struct error *err)
+{
+	struct signing_ca *next;
+	int r = core_signing_ca(core, view->project->row.next_ca, &next, err);
+
+	if (r < 0)
+		return r;
+	r = signing_ca_usable(next, view->now, err);
+	object_unref(&next->object);
+	return r;
+}
+
+/* While nothing can be issued a job would only take certificates away: it is refused, and nothing changes (SPEC 5.9). */
+static int operation_possible(struct core *core, rowid project, bool switches, struct error *err)
+{
+	_cleanup_view_ struct view *view = NULL;
+	struct situation situation;
+	int r = view_project(core, project, &view, err);
+
+	if (r < 0)
+		return r;
+	if (switches && view->project->row.next_ca)
+		return next_usable(core, view, err);
+	if (!view_attached(view))
+		return 0;
+	situation = (struct situation){
+		.project = view->project,
+		.now = view->now,
+		.clock_floor = core_clock_floor(core),
+	};
+	return device_ca_issuable(&situation, err);
+}
+
 /* ---- the triggers ---- */
 
 static int count_firing(const struct operation_verb *v, struct store *store, unixtime now, struct error *err)
@@ -68,7 +101,10 @@ static int operation_start(struct operation_verb *v, struct job *job, struct sto
 static int force_update_apply(struct job *job, struct store *store, struct error *err)
 {
 	struct operation_verb *v = (struct operation_verb *)job;
-	int r = project_next_epoch(store, v->row.project, trigger_says_compromised(v->reason), err);
+	int r = operation_possible(v->verb.core, v->row.project, false, err);
+
+	if (r == 0)
+		r = project_next_epoch(store, v->row.project, trigger_says_compromised(v->reason), err);
 
 	return r == 0 ? operation_start(v, job, store, err) : r;
 }
@@ -94,8 +130,10 @@ static int update_apply(struct job *job, struct store *store, struct error *err)
 	struct operation_verb *v = (struct operation_verb *)job;
 	struct operation_row newest;
 	struct project_row project;
-	int r = operation_newest(store, v->row.project, &newest, err);
+	int r = operation_possible(v->verb.core, v->row.project, true, err);
 
+	if (r == 0)
+		r = operation_newest(store, v->row.project, &newest, err);
 	if (r == 0)
 		r = project_by_id(store, v->row.project, &project, err);
 	if (r == 0 && running(&newest))
@@ -108,37 +146,6 @@ static int update_apply(struct job *job, struct store *store, struct error *err)
 static void operation_committed(struct verb *verb)
 {
 	bulks_kick(verb->core->bulks, ((struct operation_verb *)verb)->row.project);
-}
-
-static int next_usable(struct core *core, const struct view *view, struct error *err)
-{
-	struct signing_ca *next;
-	int r = core_signing_ca(core, view->project->row.next_ca, &next, err);
-
-	if (r < 0)
-		return r;
-	r = signing_ca_usable(next, view->now, err);
-	object_unref(&next->object);
-	return r;
-}
-
-/* While nothing can be issued a job would only take certificates away: it is refused, and nothing changes (SPEC 5.9). */
-static int operation_possible(struct core *core, rowid project, bool switches, struct error *err)
-{
-	_cleanup_view_ struct view *view = NULL;
-	struct situation situation;
-	int r = view_project(core, project, &view, err);
-
-	if (r < 0)
-		return r;
-	if (switches && view->project->row.next_ca && view->project->policy.attach)
-		return next_usable(core, view, err);
-	situation = (struct situation){
-		.project = view->project,
-		.now = view->now,
-		.clock_floor = core_clock_floor(core),
-	};
-	return device_ca_issuable(&situation, err);
 }
 
 static void operation_submit(struct core *core, const struct caller *caller, rowid project, struct span text,
@@ -155,8 +162,6 @@ static void operation_submit(struct core *core, const struct caller *caller, row
 	v->row = (struct operation_row){.project = project, .state = "running", .started_at = clock_now()};
 	strcpy(v->row.kind, kind);
 	r = trigger_reason(text, v->reason, &err);
-	if (r == 0 && !caller->resent)
-		r = operation_possible(core, project, is(kind, "update"), &err);
 	if (r < 0)
 		verb_answer(&v->verb, r, &err);
 	else
@@ -235,26 +240,34 @@ void core_progress(struct core *core, const struct caller *caller, rowid project
 
 /* ---- what the job has done ---- */
 
+bool operation_holds(int r)
+{
+	return r == -ENOKEY || r == -EKEYEXPIRED || r == -EKEYREVOKED || r == -EAGAIN;
+}
+
+
 static int note_apply(struct job *job, struct store *store, struct error *err)
 {
 	const struct operation_verb *v = (struct operation_verb *)job;
 	struct operation_row row;
+	bool was_held;
 	int r = operation_newest(store, v->row.project, &row, err);
 
 	if (r < 0 || row.id != v->row.id || !running(&row))
 		return r;
 	if (!row.total)
 		row.total = v->row.total;
+	was_held = is(row.state, "held");
 	row.done += v->row.done;
 	row.failed += v->row.failed;
 	row.cursor = v->row.cursor;
-	if (is(v->row.state, "done") || (is(v->row.state, "held") && is(row.state, "running")))
+	if (is(v->row.state, "done") || !is(row.state, "paused"))
 		strcpy(row.state, v->row.state);
 	if (is(row.state, "done"))
 		row.finished_at = clock_now();
 	r = operation_update(store, &row, err);
 	job->result = is(row.state, "running");
-	if (r == 0 && (is(v->row.state, "done") || is(v->row.state, "held")))
+	if (r == 0 && (is(row.state, "done") || (is(row.state, "held") && !was_held)))
 		r = operation_event(store, row.project, row.failed || is(row.state, "held") ? "WARN" : "NOTICE", row.kind,
 				    row.state, err);
 	return r;

@@ -9,4 +9,7 @@
  * project's newest. */
 void operation_note(struct core *core, const struct operation_row *row, core_done done, void *context);
 
+/* Errors under which a job waits for a signing CA that can be used, or a clock to be believed, instead of counting a failure. */
+bool operation_holds(int r);
+
 #endif

@@ -1,5 +1,6 @@
 #include "procedure.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -67,14 +68,23 @@ static struct procedure *find(struct procedures *procedures, rowid app)
 	return p;
 }
 
-/* NULL: it is under way already, or nothing may start. */
-static struct procedure *enlist(struct procedures *procedures, rowid app)
+/* 0, or EALREADY: it is under way, and will look again at its end; ESHUTDOWN; ENOMEM. */
+static int enlist(struct procedures *procedures, rowid app, struct procedure **ret)
 {
-	struct procedure *p = NULL;
+	struct procedure *p;
+	int r = 0;
 
 	pthread_mutex_lock(&procedures->lock);
-	if (!procedures->stopping && !find(procedures, app))
-		p = calloc(1, sizeof(*p));
+	p = find(procedures, app);
+	if (procedures->stopping)
+		r = -ESHUTDOWN;
+	else if (p)
+		r = -EALREADY;
+	if (p)
+		p->again = true;
+	p = r == 0 ? calloc(1, sizeof(*p)) : NULL;
+	if (r == 0 && !p)
+		r = -ENOMEM;
 	if (p) {
 		p->procedures = procedures;
 		p->core = procedures->core;
@@ -83,18 +93,23 @@ static struct procedure *enlist(struct procedures *procedures, rowid app)
 		procedures->list = p;
 	}
 	pthread_mutex_unlock(&procedures->lock);
-	return p;
+	*ret = p;
+	return r;
 }
 
-static void unlist(struct procedure *p)
+/* True if somebody wanted to start it meanwhile. */
+static bool unlist(struct procedure *p)
 {
 	struct procedure **link = &p->procedures->list;
+	bool again;
 
 	pthread_mutex_lock(&p->procedures->lock);
+	again = p->again;
 	while (*link != p)
 		link = &(*link)->next;
 	*link = p->next;
 	pthread_mutex_unlock(&p->procedures->lock);
+	return again;
 }
 
 /* ---- called by the steps ---- */
@@ -129,25 +144,31 @@ void procedure_next(struct procedure *p)
 
 void procedure_wait(struct procedure *p, int seconds)
 {
-	if (stopping(p->procedures)) {
-		interrupted(p);
-		return;
-	}
+	struct core *core = p->core;
+
 	pthread_mutex_lock(&p->procedures->lock);
 	p->due = monotonic() + seconds;
-	p->waits = true;
-	pthread_mutex_unlock(&p->procedures->lock);
-	core_leave(p->core);
+	p->waits = !p->procedures->stopping;
+	if (p->waits)
+		p = NULL; /* somebody else's from here on */
+	pthread_mutex_unlock(&core->procedures->lock);
+	if (p)
+		interrupted(p);
+	else
+		core_leave(core);
 }
 
 void procedure_finish(struct procedure *p, int r, const struct error *err)
 {
 	struct core *core = p->core;
+	const rowid app = p->row.app;
+	const bool again = unlist(p);
 
-	unlist(p);
 	if (p->done)
 		p->done(p->context, r, 0, err);
 	free(p);
+	if (again)
+		procedure_start(core->procedures, app);
 	core_leave(core);
 }
 
@@ -162,19 +183,25 @@ static void begin(struct procedure *p)
 
 void procedure_start(struct procedures *procedures, rowid app)
 {
-	struct procedure *p = enlist(procedures, app);
+	struct procedure *p;
 
-	if (p)
+	if (enlist(procedures, app, &p) == 0)
 		begin(p);
+}
+
+void procedure_name_purge(struct procedure_row *row, int64_t counter)
+{
+	snprintf(row->operation, sizeof(row->operation), "purge-%lld-%lld", (long long)row->app, (long long)counter);
 }
 
 void procedure_run(struct procedures *procedures, const struct procedure_row *row, core_done done, void *context)
 {
-	struct procedure *p = enlist(procedures, row->app);
-	struct error none = {0};
+	struct procedure *p;
+	struct error err = {0};
+	int r = enlist(procedures, row->app, &p);
 
-	if (!p) {
-		done(context, 0, 0, &none);
+	if (r < 0) { /* a purge that is under way makes its certificate anew, too */
+		done(context, r == -EALREADY ? 0 : error_set(&err, -r, "the procedure could not start"), 0, &err);
 		return;
 	}
 	p->row = *row;

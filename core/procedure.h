@@ -31,6 +31,9 @@ void procedures_tick(struct procedures *procedures);
 /* Starts nothing any more: core is about to close. */
 void procedures_stop(struct procedures *procedures);
 
+/* The id of a purge: one for each firing of the trigger. */
+void procedure_name_purge(struct procedure_row *row, int64_t counter);
+
 /* Is there a hook for any step? */
 bool procedure_has_hooks(const struct config *config);
 

@@ -9,6 +9,7 @@
 #include "details.h"
 #include "event.h"
 #include "hook.h"
+#include "operation.h"
 #include "verb.h"
 
 enum { BACKOFF_MAX_SECONDS = 300 };
@@ -49,6 +50,7 @@ struct note {
 	enum hook_kind hook;      /* that succeeded or failed; HOOK_COUNT: none */
 	struct buffer output;     /* of the hook details */
 	int64_t generation;
+	bool taken_over;          /* a purge has begun: row is the purge's */
 	char complaint[512];      /* of the hook that failed, "": it did not */
 };
 
@@ -96,9 +98,14 @@ static int purge_state(struct store *store, rowid app, const char *state, struct
 /* The end of a purge begins the one that was queued meanwhile. */
 static int note_end(struct note *note, struct store *store, const struct procedure_row *stored, struct error *err)
 {
+	struct trigger_row trigger;
 	int r = 0;
 
 	if (stored->queued > 0) {
+		r = trigger_get(store, "app", note->row.app, "purge", &trigger, err);
+		if (r < 0)
+			return r;
+		procedure_name_purge(&note->row, trigger.counter);
 		note->row.queued = stored->queued - 1;
 		note->row.step = STEP_DETAILS;
 		note->row.attempts = 0;
@@ -118,6 +125,16 @@ static int note_success(struct note *note, struct store *store, struct error *er
 	return 0;
 }
 
+/* A purge goes before the job that was at this app instance, and the job takes its certificate over (SPEC 5.9). */
+static bool purge_took_over(struct note *note, const struct procedure_row *stored)
+{
+	note->taken_over = stored->app && !stored->failed && strcmp(stored->kind, "purge") == 0 &&
+			   strcmp(stored->operation, note->row.operation) != 0;
+	if (note->taken_over)
+		note->row = *stored;
+	return note->taken_over;
+}
+
 static int note_apply(struct job *job, struct store *store, struct error *err)
 {
 	struct note *note = (struct note *)job;
@@ -127,6 +144,8 @@ static int note_apply(struct job *job, struct store *store, struct error *err)
 
 	if (r == 0)
 		r = procedure_get(store, app.id, &stored, err);
+	if (r == 0 && purge_took_over(note, &stored))
+		return 0;
 	if (r == 0)
 		r = note_event(note, store, &app, err);
 	if (r == 0 && !*note->complaint)
@@ -149,6 +168,17 @@ static int backoff(int attempts)
 	return seconds < BACKOFF_MAX_SECONDS ? seconds : BACKOFF_MAX_SECONDS;
 }
 
+/* Who waited for the job's procedure is answered: the purge does more. */
+static void procedure_becomes_purge(struct procedure *p)
+{
+	struct error none = {0};
+
+	if (p->done)
+		p->done(p->context, 0, 0, &none);
+	p->done = NULL;
+	p->of_job = false;
+}
+
 static void noted(void *context, int r, int64_t result, const struct error *err)
 {
 	struct note *note = context; /* freed by verb_answer after this */
@@ -163,7 +193,10 @@ static void noted(void *context, int r, int64_t result, const struct error *err)
 		return;
 	}
 	p->row = note->row;
-	if (p->row.failed) {
+	if (note->taken_over) {
+		procedure_becomes_purge(p);
+		procedure_next(p);
+	} else if (p->row.failed) {
 		error_set(&error, EIO, "%s", note->complaint);
 		procedure_finish(p, -EIO, &error);
 	} else if (*note->complaint) {
@@ -229,7 +262,9 @@ static void issued(struct issue_order *order, int r, const struct error *err)
 {
 	struct procedure *p = (struct procedure *)((char *)order - offsetof(struct procedure, order));
 
-	if (r < 0)
+	if (r < 0 && p->of_job && operation_holds(r))
+		procedure_finish(p, r, err); /* the job waits, and comes again */
+	else if (r < 0)
 		step_failed(p, HOOK_COUNT, err);
 	else
 		step_done(p, HOOK_COUNT, NULL, 0);
@@ -340,6 +375,8 @@ void procedure_load(struct task *task)
 		procedure_finish(p, r, &err);
 		return;
 	}
+	if (p->of_job && stored.app && !stored.failed && strcmp(stored.kind, "purge") == 0)
+		procedure_becomes_purge(p);
 	if (!p->of_job || strcmp(stored.operation, p->row.operation) == 0)
 		p->row = stored;
 	p->row.failed = false;

@@ -6,7 +6,7 @@
 #include "pool.h"
 #include "procedure.h"
 
-/* Belongs to one stage at a time, but for next, ready, due and waits: protected by the lock of struct procedures. */
+/* Belongs to one stage at a time, but for next, ready, again, due and waits: protected by the lock of struct procedures. */
 struct procedure {
 	struct procedure *next, *ready;
 	struct procedures *procedures;
@@ -14,6 +14,7 @@ struct procedure {
 	struct task task;
 	struct issue_order order;
 	struct procedure_row row;
+	bool again;       /* another start was wanted meanwhile */
 	bool of_job;      /* its row may have to be written first */
 	core_done done;   /* NULL: nobody waits */
 	void *context;

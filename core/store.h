@@ -91,6 +91,9 @@ int signing_ca_by_id(struct store *store, rowid id, struct signing_ca_row *ret, 
 /* The certificates of a chain, signer first. */
 int signing_ca_certs(struct store *store, rowid id, int (*each)(void *context, struct span der), void *context,
 		     struct error *err);
+/* All rows of that key, in whatever projects. */
+int signing_ca_each_of_key(struct store *store, rowid key, int (*each)(void *context, rowid id), void *context,
+			   struct error *err);
 /* The newest signing CA of a project with that key. */
 int signing_ca_by_spki(struct store *store, rowid project, const uint8_t spki[FINGERPRINT_SIZE],
 		       struct signing_ca_row *ret, struct error *err);
@@ -206,7 +209,7 @@ int generation_revoke(struct store *store, rowid id, unixtime at, const char *re
 /* [w] Revokes what has not expired of an app instance that goes away, and drops its keys. */
 int generation_retire(struct store *store, rowid app, unixtime now, const char *reason, struct error *err);
 
-/* What a CRL of a signing CA's key tells at time now: what is revoked, and ended after `since`; of a compromised key all that has
+/* What a CRL tells at time now of what was issued under one signing CA: what is revoked, and ended after `since`; of a compromised key all that has
  * not ended. */
 struct revocation_row {
 	uint8_t serial[SERIAL_SIZE];

@@ -148,7 +148,7 @@ int generation_retire(struct store *store, rowid app, unixtime now, const char *
 {
 	return statement_run(store, err,
 			     "UPDATE generation SET sealed=NULL,"
-			     " revoke_reason=CASE WHEN revoked_at=0 AND not_after>? THEN ? ELSE revoke_reason END,"
-			     " revoked_at=CASE WHEN revoked_at=0 AND not_after>? THEN ? ELSE revoked_at END WHERE app=?",
-			     "itiii", now, reason, now, now, app);
+			     " revoke_reason=CASE WHEN (revoked_at=0 OR revoked_at>?) AND not_after>? THEN ? ELSE revoke_reason END,"
+			     " revoked_at=CASE WHEN (revoked_at=0 OR revoked_at>?) AND not_after>? THEN ? ELSE revoked_at END WHERE app=?",
+			     "iitiiii", now, now, reason, now, now, now, app);
 }

@@ -3,7 +3,7 @@
 
 #define PROJECT_COLUMNS                                                                                 \
 	"id, name, uid, gid, mode, created_at, changed_at, apps_changed_at, apps, epoch, revision, signing_ca,"       \
-	" epoch_compromised, next_ca, csr_key, due_at, announced, recheck"
+	" compromised_epoch, next_ca, csr_key, due_at, announced, recheck"
 
 static void project_read(sqlite3_stmt *stmt, struct project_row *ret)
 {
@@ -19,7 +19,7 @@ static void project_read(sqlite3_stmt *stmt, struct project_row *ret)
 	ret->epoch = sqlite3_column_int64(stmt, 9);
 	ret->revision = sqlite3_column_int64(stmt, 10);
 	ret->signing_ca = sqlite3_column_int64(stmt, 11);
-	ret->epoch_compromised = sqlite3_column_int(stmt, 12) != 0;
+	ret->compromised_epoch = sqlite3_column_int64(stmt, 12);
 	ret->next_ca = sqlite3_column_int64(stmt, 13);
 	ret->csr_key = sqlite3_column_int64(stmt, 14);
 	ret->due_at = sqlite3_column_int64(stmt, 15);
@@ -192,8 +192,10 @@ int project_due(struct store *store, unixtime now, rowid *ret, int room, struct 
 
 int project_next_epoch(struct store *store, rowid id, bool compromised, struct error *err)
 {
-	return statement_run(store, err, "UPDATE project SET epoch=epoch+1, epoch_compromised=? WHERE id=?", "ii",
-			     (int64_t)compromised, id);
+	return statement_run(store, err,
+			     "UPDATE project SET epoch=epoch+1,"
+			     " compromised_epoch=CASE WHEN ?<>0 THEN epoch+1 ELSE compromised_epoch END WHERE id=?",
+			     "ii", (int64_t)compromised, id);
 }
 
 int project_add_apps(struct store *store, rowid id, int64_t count, unixtime now, struct error *err)

@@ -8,12 +8,13 @@ static sqlite3_stmt *revocation_select(struct store *store, const struct signing
 		return statement(store, err,
 				 "SELECT serial, CASE WHEN revoked_at=0 OR revoked_at>? THEN ? ELSE revoked_at END,"
 				 " CASE WHEN revoke_reason='' THEN 'cACompromise' ELSE revoke_reason END"
-				 " FROM generation WHERE key=? AND not_after>? ORDER BY id",
-				 "iiii", ca->compromised_at, ca->compromised_at, ca->key, since);
+				 " FROM generation WHERE key=? AND signing_ca=? AND not_after>? ORDER BY id",
+				 "iiiii", ca->compromised_at, ca->compromised_at, ca->key, ca->id, since);
 	return statement(store, err,
 			 "SELECT serial, revoked_at, revoke_reason FROM generation"
-			 " WHERE key=? AND revoked_at<>0 AND revoked_at<=? AND not_after>? ORDER BY revoked_at, id",
-			 "iii", ca->key, now, since);
+			 " WHERE key=? AND signing_ca=? AND revoked_at<>0 AND revoked_at<=? AND not_after>?"
+			 " ORDER BY revoked_at, id",
+			 "iiii", ca->key, ca->id, now, since);
 }
 
 int revocation_each(struct store *store, const struct signing_ca_row *ca, unixtime now, unixtime since,
@@ -43,8 +44,8 @@ int revocation_count(struct store *store, const struct signing_ca_row *ca, unixt
 	_cleanup_statement_ sqlite3_stmt *stmt =
 		statement(store, err,
 			  "SELECT count(*), coalesce(max(revoked_at), 0) FROM generation"
-			  " WHERE key=? AND revoked_at<>0 AND revoked_at<=?",
-			  "ii", ca->key, now);
+			  " WHERE key=? AND signing_ca=? AND revoked_at<>0 AND revoked_at<=?",
+			  "iii", ca->key, ca->id, now);
 	int r = statement_one(store, stmt, "count", err);
 
 	if (r < 0)

@@ -11,7 +11,7 @@ static const char schema_1[] =
 	"  uid INTEGER NOT NULL, gid INTEGER NOT NULL, mode INTEGER NOT NULL,"
 	"  created_at INTEGER NOT NULL, changed_at INTEGER NOT NULL, apps_changed_at INTEGER NOT NULL,"
 	"  apps INTEGER NOT NULL DEFAULT 0, epoch INTEGER NOT NULL DEFAULT 1,"
-	"  epoch_compromised INTEGER NOT NULL DEFAULT 0,"
+	"  compromised_epoch INTEGER NOT NULL DEFAULT 0,"
 	/* The monitor's: next look at the signing CA (0: none), the state last told of; and how far a new policy has been applied to
 	 * the looks at app instances (-1: to all). */
 	"  due_at INTEGER NOT NULL DEFAULT 0, announced INTEGER NOT NULL DEFAULT -1, recheck INTEGER NOT NULL DEFAULT -1,"

@@ -57,6 +57,23 @@ int signing_ca_by_spki(struct store *store, rowid project, const uint8_t spki[FI
 	return signing_ca_get(store, stmt, ret, err);
 }
 
+int signing_ca_each_of_key(struct store *store, rowid key, int (*each)(void *context, rowid id), void *context,
+			   struct error *err)
+{
+	_cleanup_statement_ sqlite3_stmt *stmt =
+		statement(store, err, "SELECT id FROM signing_ca WHERE key=? ORDER BY id", "i", key);
+	int r;
+
+	if (!stmt)
+		return -err->code;
+	while ((r = statement_step(store, stmt, err)) == 1) {
+		r = each(context, sqlite3_column_int64(stmt, 0));
+		if (r < 0)
+			return r;
+	}
+	return r;
+}
+
 int signing_ca_certs(struct store *store, rowid id, int (*each)(void *context, struct span der), void *context,
 		     struct error *err)
 {

@@ -1,6 +1,5 @@
 #include "trigger.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -186,33 +185,63 @@ static int purge_event(struct store *store, const struct app_row *app, const cha
 	return event_add(store, &event, err, "purge: the certificate is stale%s%s", *reason ? ": " : "", reason);
 }
 
-/* A purge that runs queues one more; one that was given up goes on at its step. */
-static int purge_procedure(struct store *store, rowid app, int64_t counter, struct error *err)
+/* While nothing can be issued a purge would only take the certificate away: it is refused, and nothing changes. */
+static int purge_possible(struct core *core, rowid app, int *ret_grace_hours, struct error *err)
 {
-	struct procedure_row row;
-	int r = procedure_get(store, app, &row, err);
+	_cleanup_view_ struct view *view = NULL;
+	struct situation situation;
+	int r = view_app(core, app, &view, err);
 
 	if (r < 0)
 		return r;
-	if (row.app && strcmp(row.kind, "purge") == 0 && !row.failed) {
-		row.queued = 1;
-	} else if (row.app && strcmp(row.kind, "purge") == 0) {
-		row.failed = false;
-		row.attempts = 0;
+	*ret_grace_hours = view->project->policy.revoke_grace_hours;
+	if (!view_attached(view))
+		return 0; /* no certificate, but details, user data and hooks */
+	situation = view_situation(view);
+	return device_ca_issuable(&situation, err);
+}
+
+/* A purge that runs queues one more; one that was given up goes on at its step. */
+static int purge_procedure(struct store *store, rowid app, int64_t counter, struct procedure_row *row, struct error *err)
+{
+	int r = procedure_get(store, app, row, err);
+
+	if (r < 0)
+		return r;
+	if (row->app && strcmp(row->kind, "purge") == 0 && !row->failed) {
+		row->queued = 1;
+	} else if (row->app && strcmp(row->kind, "purge") == 0) {
+		row->failed = false;
+		row->attempts = 0;
 	} else {
-		row = (struct procedure_row){.app = app, .kind = "purge", .step = STEP_DETAILS};
-		snprintf(row.operation, sizeof(row.operation), "purge-%lld-%lld", (long long)app, (long long)counter);
+		*row = (struct procedure_row){.app = app, .kind = "purge", .step = STEP_DETAILS};
+		procedure_name_purge(row, counter);
 	}
-	return procedure_put(store, &row, err);
+	return procedure_put(store, row, err);
+}
+
+/* One that goes on behind the step that issues has its certificate already. */
+static int purge_takes_away(struct purge *purge, struct store *store, const struct app_row *app,
+			    const struct procedure_row *row, unixtime now, struct error *err)
+{
+	int r;
+
+	if (row->step > STEP_ISSUE && !row->queued)
+		return 0;
+	r = app_set_stale(store, app->id, app->last_number, err);
+	return r == 0 && app->generation ? purge_revokes(purge, store, app->generation, now, err) : r;
 }
 
 static int purge_apply(struct job *job, struct store *store, struct error *err)
 {
 	struct purge *purge = (struct purge *)job;
+	struct procedure_row procedure;
 	struct trigger_row trigger;
 	struct app_row app;
-	int r = app_by_id(store, purge->app, &app, err);
+	int r = purge_possible(purge->verb.core, purge->app, &purge->grace_hours, err);
 
+	if (r == 0)
+		r = app_by_id(store, purge->app, &app, err);
 	if (r == 0)
 		r = trigger_get(store, "app", app.id, "purge", &trigger, err);
 	if (r < 0)
@@ -225,28 +254,12 @@ static int purge_apply(struct job *job, struct store *store, struct error *err)
 	job->announce = true;
 	r = trigger_put(store, "app", app.id, "purge", &trigger, err);
 	if (r == 0)
-		r = app_set_stale(store, app.id, app.last_number, err);
+		r = purge_procedure(store, app.id, trigger.counter, &procedure, err);
 	if (r == 0)
-		r = purge_procedure(store, app.id, trigger.counter, err);
+		r = purge_takes_away(purge, store, &app, &procedure, trigger.last, err);
 	if (r == 0 && app.revoked_at)
 		r = app_set_revoked(store, app.id, 0, "", err);
-	if (r == 0 && app.generation)
-		r = purge_revokes(purge, store, app.generation, trigger.last, err);
 	return r == 0 ? purge_event(store, &app, purge->reason, err) : r;
-}
-
-/* While nothing can be issued a purge would only take the certificate away: it is refused, and nothing changes. */
-static int purge_possible(struct core *core, rowid app, int *ret_grace_hours, struct error *err)
-{
-	_cleanup_view_ struct view *view = NULL;
-	struct situation situation;
-	int r = view_app(core, app, &view, err);
-
-	if (r < 0)
-		return r;
-	*ret_grace_hours = view->project->policy.revoke_grace_hours;
-	situation = view_situation(view);
-	return device_ca_issuable(&situation, err);
 }
 
 void core_app_purge(struct core *core, const struct caller *caller, rowid app, struct span text, core_done done,
@@ -261,8 +274,6 @@ void core_app_purge(struct core *core, const struct caller *caller, rowid app, s
 	purge->app = app;
 	purge->verb.committed = purge_committed;
 	r = trigger_reason(text, purge->reason, &err);
-	if (r == 0 && !caller->resent)
-		r = purge_possible(core, app, &purge->grace_hours, &err);
 	if (r < 0)
 		verb_answer(&purge->verb, r, &err);
 	else

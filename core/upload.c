@@ -12,7 +12,7 @@
 #include "upload_judge.h"
 #include "verb.h"
 
-enum { WAIT_SECONDS = 3600 };
+enum { WAIT_SECONDS = 3600, JUDGED_LATER = 100 /* beside enum judgement */ };
 
 /* The parts of one project that wait, for signing_ca/ or for signing_ca/next/. */
 struct staging {
@@ -22,6 +22,8 @@ struct staging {
 	struct buffer part[UPLOAD_PART_COUNT]; /* secret */
 	unixtime since[UPLOAD_PART_COUNT];
 	bool encrypted; /* what waits can't be read without a password */
+	bool judging;   /* a part is being judged, outside the lock */
+	struct upload_verb *waiting; /* to be judged after that */
 };
 
 struct upload {
@@ -76,6 +78,8 @@ static struct staging **staging_find(struct upload *upload, rowid project, enum 
 
 static bool staging_empty(const struct staging *staging)
 {
+	if (staging->judging)
+		return false;
 	for (int i = 0; i < UPLOAD_PART_COUNT; i++)
 		if (staging->part[i].data)
 			return false;
@@ -144,6 +148,8 @@ static void upload_forget(struct upload *upload, rowid project, enum upload_targ
 	pthread_mutex_lock(&upload->lock);
 	link = staging_find(upload, project, target);
 	if (*link)
+		staging_clear(*link);
+	if (*link && staging_empty(*link))
 		staging_drop(link);
 	pthread_mutex_unlock(&upload->lock);
 }
@@ -152,6 +158,7 @@ static void upload_forget(struct upload *upload, rowid project, enum upload_targ
 
 struct upload_verb {
 	struct verb verb;
+	struct upload_verb *next; /* of those that wait */
 	struct task task;
 	rowid project;
 	enum upload_target target;
@@ -216,39 +223,91 @@ static int project_knows_key(void *context, const uint8_t spki[FINGERPRINT_SIZE]
 	return r < 0 ? r : 1;
 }
 
-/* Judges the parts with the new one in its place; keeps it if it is good. Under upload->lock: parts that come at the same time
- * are judged one after the other. */
-static int upload_stage(struct upload_verb *v, struct staging *staging, struct error *err)
+/* The parts with the new one in its place. Copies, since the judgement takes as long as a password's derivation and the lock is
+ * everybody's. */
+static int upload_collect(const struct upload_verb *v, const struct staging *staging, struct buffer parts[UPLOAD_PART_COUNT])
 {
-	struct buffer parts[UPLOAD_PART_COUNT];
-	int r;
+	for (int i = 0; i < UPLOAD_PART_COUNT; i++) {
+		const struct buffer *part = i == (int)v->part ? &v->bytes : &staging->part[i];
 
-	memcpy(parts, staging->part, sizeof(parts)); /* borrowed */
-	parts[v->part] = v->bytes;
-	r = upload_judge(parts, v->part, clock_now(), project_knows_key, v, &v->candidate, err);
-	if (r < 0 || r == JUDGED_COMPLETE)
-		return r;
-	staging->encrypted = r == JUDGED_WAITS_FOR_PASSWORD;
+		parts[i] = BUFFER_SECRET;
+		if (part->data)
+			buffer_add_span(&parts[i], buffer_span(part));
+		if (buffer_status(&parts[i]) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static void upload_keep(struct upload_verb *v, struct staging *staging, int judgement)
+{
+	staging->encrypted = judgement == JUDGED_WAITS_FOR_PASSWORD;
 	buffer_clear(&staging->part[v->part]);
 	staging->part[v->part] = buffer_take(&v->bytes);
 	staging->since[v->part] = clock_now();
-	return r;
 }
 
-static int upload_judge_now(struct upload_verb *v, struct error *err)
+/* Uploads of one project are judged one after the other. False: another one is being judged, and this one comes after it. */
+static bool upload_begin(struct upload_verb *v, struct buffer parts[UPLOAD_PART_COUNT], int *ret)
+{
+	struct upload *upload = v->verb.core->upload;
+	struct staging *staging;
+	bool begins = true;
+
+	*ret = -ENOMEM;
+	pthread_mutex_lock(&upload->lock);
+	staging = staging_get(upload, v->project, v->target);
+	if (staging && staging->judging) {
+		v->next = staging->waiting;
+		staging->waiting = v;
+		begins = false;
+	} else if (staging) {
+		staging->judging = true;
+		*ret = upload_collect(v, staging, parts);
+	}
+	pthread_mutex_unlock(&upload->lock);
+	return begins;
+}
+
+static void upload_end(struct upload_verb *v, int judgement)
 {
 	struct upload *upload = v->verb.core->upload;
 	struct staging **link;
-	struct staging *staging;
-	int r;
+	struct upload_verb *waiting = NULL;
 
 	pthread_mutex_lock(&upload->lock);
-	staging = staging_get(upload, v->project, v->target);
-	r = staging ? upload_stage(v, staging, err) : error_set(err, ENOMEM, "out of memory");
 	link = staging_find(upload, v->project, v->target);
-	if (*link && staging_empty(*link))
-		staging_drop(link);
+	if (*link) {
+		if (judgement == JUDGED_WAITS || judgement == JUDGED_WAITS_FOR_PASSWORD)
+			upload_keep(v, *link, judgement);
+		waiting = (*link)->waiting;
+		(*link)->waiting = NULL;
+		(*link)->judging = false;
+		if (!waiting && staging_empty(*link))
+			staging_drop(link);
+	}
 	pthread_mutex_unlock(&upload->lock);
+	while (waiting) {
+		struct upload_verb *next = waiting->next;
+
+		pool_submit(v->verb.core->pool, &waiting->task);
+		waiting = next;
+	}
+}
+
+/* An enum judgement, a negative errno, or JUDGED_LATER. */
+static int upload_judge_now(struct upload_verb *v, struct error *err)
+{
+	struct buffer parts[UPLOAD_PART_COUNT] = {BUFFER_SECRET, BUFFER_SECRET, BUFFER_SECRET};
+	int r;
+
+	if (!upload_begin(v, parts, &r))
+		return JUDGED_LATER;
+	r = r < 0 ? error_set(err, ENOMEM, "out of locked memory for uploads: try again") :
+		    upload_judge(parts, v->part, clock_now(), project_knows_key, v, &v->candidate, err);
+	for (int i = 0; i < UPLOAD_PART_COUNT; i++)
+		buffer_clear(&parts[i]);
+	upload_end(v, r);
 	return r;
 }
 
@@ -258,6 +317,8 @@ static void upload_task(struct task *task)
 	struct error err = {0};
 	int r = upload_judge_now(v, &err);
 
+	if (r == JUDGED_LATER)
+		return;
 	if (r == JUDGED_COMPLETE)
 		r = activation_prepare(&v->activation, v->verb.core, v->project, v->target, &v->candidate, &err);
 	else if (r >= 0) {

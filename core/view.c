@@ -160,7 +160,8 @@ bool view_current(const struct view *view)
 {
 	const struct situation situation = view_situation(view);
 
-	return view->generation.id == view->app->row.generation && !view->app->row.revoked_at &&
+	return view->project->policy.attach && view->generation.id == view->app->row.generation &&
+	       !view->app->row.revoked_at &&
 	       device_ca_servable(&situation);
 }
 

@@ -133,13 +133,19 @@ static void writer_prune(struct writer *writer)
 static void *writer_main(void *context)
 {
 	struct writer *writer = context;
+	unixtime pruned = 0;
 	struct job *batch;
 
 	pthread_setname_np(pthread_self(), "certfs-writer");
-	writer_prune(writer);
 	while ((batch = writer_take(writer))) {
 		struct error err = {0};
-		int r = batch_apply(writer, batch, &err);
+		int r;
+
+		if (clock_now() >= pruned + ANSWERS_KEPT_SECONDS || clock_now() < pruned) {
+			writer_prune(writer);
+			pruned = clock_now();
+		}
+		r = batch_apply(writer, batch, &err);
 
 		if (r < 0) {
 			store_rollback(writer->store);

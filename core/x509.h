@@ -18,6 +18,7 @@ struct bag {
 	struct buffer *certs;
 	size_t cert_count;
 	struct keypair *key; /* owned; NULL: none */
+	int encrypted_keys;  /* how many were met: each may cost seconds */
 	bool needs_password; /* something is encrypted and no password was given: nothing else is set */
 };
 

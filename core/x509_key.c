@@ -88,7 +88,7 @@ int read_traditional_key(int type, struct span der, const char *malformed, struc
 /* ---- encryption ---- */
 
 /* Some seconds of work: what an upload may cost. */
-enum { ITERATIONS_MAX = 5 * 1000 * 1000 };
+enum { ITERATIONS_MAX = 5 * 1000 * 1000, ENCRYPTED_KEYS_MAX = 2 /* one, and a copy of it */ };
 
 bool key_iterations_bearable(const ASN1_INTEGER *iterations, struct error *err)
 {
@@ -176,6 +176,8 @@ int read_encrypted_pkcs8(struct span der, const struct span *password, struct ba
 	if (at != der.data + der.size)
 		return x509_reject(
 			err, "trailing bytes follow the encrypted private key: export it again");
+	if (++bag->encrypted_keys > ENCRYPTED_KEYS_MAX)
+		return x509_reject(err, "more than one private key: keep only the one of the signing certificate");
 	X509_SIG_get0(encrypted, &algorithm, NULL);
 	r = key_derivation_check(algorithm, err);
 	if (r < 0)

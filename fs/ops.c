@@ -84,11 +84,13 @@ int fs_start(struct fs *fs, struct error *err)
 	return r;
 }
 
-/* core_close answers through the invalidation thread, so that one goes last. */
+/* Core answers through the invalidation thread, and that asks core for attributes: so core is drained first and closed last. */
 void fs_stop(struct fs *fs)
 {
-	core_close(fs->core);
+	if (fs->core)
+		core_drain(fs->core);
 	invalidate_free(fs->invalidate);
+	core_close(fs->core);
 	handles_free(fs->handles);
 	temporaries_free(fs->temporaries);
 	absent_free(fs->absent);

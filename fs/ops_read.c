@@ -156,9 +156,10 @@ static void open_served(struct opening *opening, const struct view *view)
 /* The node is no longer the file's: the kernel looks the name up again, and opens what it finds. */
 static bool stale(struct opening *opening, const struct view *view)
 {
+	if (opening->row->flags & TREE_CURRENT && !view_current(view))
+		return true; /* that key is gone, whoever asks how often */
 	if (opening->direct || !(opening->row->flags & TREE_VERSIONED) ||
-	    (node_id(opening->row, opening->object, view) == opening->id &&
-	     !(opening->row->flags & TREE_CURRENT && !view_current(view))))
+	    node_id(opening->row, opening->object, view) == opening->id)
 		return false;
 	opening->direct = reopen_told(opening_file(opening), opening->caller.pid);
 	return !opening->direct;

@@ -33,7 +33,7 @@ static bool starts_empty(const struct tree_row *row, bool truncated)
 /* Makes the handle anew: at open, and in a worker that finds one of a dead worker's with no bytes in it. */
 static struct handle *handle_make(struct fs *fs, const struct tree_row *row, rowid id, uint64_t fh)
 {
-	struct handle *handle = handle_add(fs->handles, fh, row, id, true);
+	struct handle *handle = handle_add(fs->handles, fh, row, id, row->flags & TREE_UPLOAD);
 
 	if (!handle)
 		return NULL;
@@ -71,7 +71,10 @@ static int handle_get(struct fs *fs, const struct tree_row *row, rowid id, uint6
 	if (shared_dirty(fs->shared, fh))
 		return -EIO;
 	*ret = handle_make(fs, row, id, fh);
-	return *ret ? 0 : -ENOMEM;
+	if (!*ret)
+		return -ENOMEM;
+	(*ret)->remade = true;
+	return 0;
 }
 
 /* ---- write ---- */
@@ -90,6 +93,8 @@ static int write_bytes(struct fs *fs, struct handle *handle, const char *data, s
 {
 	int r;
 
+	if (handle->remade && offset > (off_t)handle->content.size)
+		return -EIO; /* what came before this is lost */
 	if (!handle->written && offset > (off_t)handle->content.size)
 		handle->base = offset - (off_t)handle->content.size;
 	offset -= handle->base;
@@ -148,7 +153,7 @@ int write_truncate(struct fs *fs, const struct tree_row *row, rowid id, uint64_t
 	if (size < 0 || size > UPLOAD_MAX)
 		return -EFBIG;
 	pthread_mutex_lock(&handle->lock);
-	r = buffer_resize(&handle->content, (size_t)size);
+	r = handle->remade && size > 0 ? -EIO : buffer_resize(&handle->content, (size_t)size);
 	handle->truncated = handle->truncated || size == 0;
 	pthread_mutex_unlock(&handle->lock);
 	return r;
@@ -238,7 +243,7 @@ static void flush_unknown(fuse_req_t req, const struct tree_row *row, uint64_t f
 /* A copy is judged: the answer may come at once, and other threads may write meanwhile. */
 static void flush_handle(fuse_req_t req, struct handle *handle)
 {
-	_cleanup_buffer_ struct buffer bytes = BUFFER_SECRET;
+	_cleanup_buffer_ struct buffer bytes = {.secret = handle->row->flags & TREE_UPLOAD};
 	const struct caller caller = fs_caller(req);
 	struct judging *judging;
 

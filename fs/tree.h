@@ -87,6 +87,7 @@ enum tree_flags {
 	TREE_WRITE_ONLY = 1 << 5, /* nothing to read, not even for root */
 	TREE_CURRENT = 1 << 6,   /* there only while its generation is the current one */
 	TREE_UNATTACHED = 1 << 9, /* can be read under attach = no, too: then it holds no certificate */
+	TREE_UPLOAD = 1 << 10,   /* what is written may be a private key: kept in locked memory */
 	TREE_OWNED = 1 << 7,     /* a directory whose owner and mode the user sets */
 };
 

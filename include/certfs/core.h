@@ -51,7 +51,10 @@ int core_prepare(const struct config *config, bool read_only, struct error *err)
 /* Opens a prepared store and starts the threads. */
 int core_open(const struct config *config, const struct core_options *options, struct core **ret, struct error *err);
 
-/* Answers everything that was accepted, then ends the threads and closes the store. No call may be in progress. */
+/* Answers everything that was accepted, and starts nothing of its own any more. Calls that only read still work. */
+void core_drain(struct core *core);
+
+/* Drains, ends the threads and closes the store. No call may be in progress. */
 void core_close(struct core *core);
 
 /* Forgets what has had its time (staged uploads). To be called every few seconds. */

@@ -20,7 +20,7 @@ struct project_row {
 	unixtime apps_changed_at; /* times of apps/ */
 	int64_t apps;             /* how many app instances */
 	int64_t epoch;            /* generations of an older epoch are stale */
-	bool epoch_compromised;   /* what the last force_update made stale is revoked at once, for cACompromise */
+	int64_t compromised_epoch; /* what is of an older one was made stale because of a compromise: revoked at once */
 	int64_t revision;         /* grows with whatever changes bytes to come: policy, signing CA, chain */
 	rowid signing_ca;         /* the active one, 0: none */
 	rowid next_ca;            /* the staged successor, 0: none */

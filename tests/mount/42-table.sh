@@ -1,5 +1,5 @@
 #!/bin/bash
-# variants: plain asan
+# variants: plain
 # What each trigger does in each state: the rows of the table, one by one.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
@@ -81,6 +81,7 @@ assert_eq "$(generation brief gw)" 1 "generation after the refusals"
 days_on 51
 sleep 1.2
 stage_next brief next
+cp "$PROJECTS/brief/update" "$T/staged"
 touch "$PROJECTS/brief/update"
 job_done brief
 assert_eq "$(state brief gw) $(generation brief gw) $(state brief late)" "VALID 2 NOT_ISSUED" "after update"
@@ -291,3 +292,17 @@ touch "$bulk/force_update"
 job_done bulk
 assert_eq "$(field "$bulk/status" state) $(field "$bulk/status" apps_valid)" "VALID 600" "at the end"
 check_fake
+
+# ---- attach = no: what is not about certificates goes on ----
+printf '[certificate]\nattach = no\n' >"$p/policy"
+before=$(field "$p/apps/u1/status" purge_counter)
+assert_errnos <<LINES
+OK touch $p/apps/u1/purge
+OK touch $p/force_update
+EPERM read $p/apps/u1/device_ca.pem
+OK read $p/apps/u1/user_data
+LINES
+assert_eq "$(field "$p/apps/u1/status" purge_counter)" $((before + 1)) "purge_counter under attach = no"
+
+# ---- `would:` says what happens: with a complete next/ update is not refused, whatever became of the active signing CA ----
+assert_lacks "$(cat "$T/staged")" 'be refused' "would of update, with a complete next/ under an expired signing CA"

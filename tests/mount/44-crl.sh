@@ -1,4 +1,5 @@
 #!/bin/bash
+# variants: plain
 # crl.pem: of EC and RSA, root and intermediate signing CAs, checked by openssl and certtool; its number grows, it renews itself,
 # superseded keys go on signing theirs, a compromised key's last one revokes all.
 # shellcheck source=tests/lib.sh
@@ -170,4 +171,42 @@ assert_errno ENODATA read "$PROJECTS/mute/signing_ca/crl.pem"
 assert_notice "$PROJECTS/mute/status" CRL_NOT_SIGNED NOTICE PROJECT NONE
 assert_errno OK write "$PROJECTS/mute/apps/gw/revoke" stolen
 assert_errno EKEYREVOKED read "$PROJECTS/mute/apps/gw/device_ca.pem"
+check_fake
+
+# ---- a theft also revokes what was to be revoked later, and what a renewal left: it is in the thief's hands ----
+make_intermediate theft root
+mkdir "$PROJECTS/theft"
+upload theft theft
+t=$PROJECTS/theft
+missing=
+# step APP [FILE TEXT]: fires, and reads a certificate; its serial goes to $T/APP.serials
+step() {
+    [ $# = 1 ] || echo "$3" >"$t/apps/$1/$2"
+    [ -d "$t/apps/$1" ] || mkdir "$t/apps/$1"
+    serial "$t/apps/$1/device_ca.pem" >>"$T/$1.serials"
+}
+# all_revoked APP WHAT: every certificate that step has seen of it
+all_revoked() {
+    local have
+    have=$(revoked_in "$t/signing_ca/crl.pem")
+    while read -r number; do
+        grep -q "^$number CA Compromise$" <<<"$have" || missing+="$2: $(grep "^$number" <<<"$have" || echo "$number is not in the list"); "
+    done <"$T/$1.serials"
+}
+for app in graced renewed; do
+    step $app
+done
+step graced purge "another disk" # its first certificate has the grace
+echo "compromised: stolen" >"$t/apps/graced/revoke"
+all_revoked graced "purge, then revoke for a theft"
+step renewed renew "the same key"
+assert_eq "$(sort -u "$T/renewed.serials" | wc -l)" 2 "serials"
+echo "compromised: stolen" >"$t/apps/renewed/purge"
+all_revoked renewed "renew, which keeps the key, then purge for a compromise"
+step bulked
+step bulked renew "the same key"
+echo "compromised: stolen" >"$t/force_update"
+job_done theft
+all_revoked bulked "renew, which keeps the key, then force_update for a compromise"
+assert_eq "$missing" "" "certificates that a thief can still use"
 check_fake

@@ -202,7 +202,6 @@ import os, signal, sys
 fd = os.open(sys.argv[1], os.O_RDONLY)
 assert os.read(fd, 1)
 os.kill(int(sys.argv[2]), signal.SIGKILL)
-print(os.getpid())
 PYTHON
 wait_until 20 find_worker "$WORKER_PID"
 assert_has "$(tail -n 1 "$MNT/audit")" '"command":"python3?[0-9.]*",.*apps/b/device_ca.key|"command":"python3?[0-9.]*",.*b/device_ca.key' \

@@ -1,4 +1,5 @@
 #!/bin/bash
+# variants: plain
 # Which signing keys are trusted: a compromised one never again, in no project; a replaced one again by its certificate alone;
 # another certificate for the active key changes the chain only; a signing CA that ends soon is no reason to renew on every read.
 # shellcheck source=tests/lib.sh
@@ -119,6 +120,20 @@ restart_certfs
 rejected_by q lost
 rejected_by new lost
 rejected_by p lost
+# staged in one project when it was marked in another: update does not make it active
+make_intermediate late root
+mkdir "$PROJECTS/s1" "$PROJECTS/s2" "$PROJECTS/s1/apps/a"
+upload s1 other
+cat "$PROJECTS/s1/apps/a/device_ca.pem" >/dev/null
+cp "$CA/late.chain" "$PROJECTS/s1/signing_ca/next/cert.pem"
+cp "$CA/late.key" "$PROJECTS/s1/signing_ca/next/key.pem"
+upload s2 late
+echo "copied" >"$PROJECTS/s2/signing_ca/compromised"
+assert_errno EKEYREVOKED touch "$PROJECTS/s1/update"
+assert_eq "$(active s1) $(state s1 a)" "$(fingerprint "$CA/other.pem") VALID" "after a refused update"
+assert_distrusts "$PROJECTS/s1/apps/a/trust_bundle.pem" "$CA/late.pem" "a compromised successor"
+rm "$PROJECTS/s1/signing_ca/next/cert.pem"
+assert_errno OK touch "$PROJECTS/s1/update"
 # the way out
 for project in q r; do
     upload $project other

@@ -248,7 +248,7 @@ static const struct {
 	{"its certificate was revoked", {generation_revoked, stale_purge}, STATE_UPDATE_REQUIRED, 2, 1},
 
 	{"attach = no", {attach_no}, STATE_VALID, -EPERM, 0},
-	{"attach = no, expired", {attach_no, day_90}, STATE_EXPIRED, -EPERM, -EPERM},
+	{"attach = no, expired", {attach_no, day_90}, STATE_EXPIRED, -EPERM, 0},
 
 	{"signing CA gone, valid", {no_ca}, STATE_UPDATE_REQUIRED, 0, -ENOKEY},
 	{"clock behind, valid", {clock_behind}, STATE_VALID, 0, 0},

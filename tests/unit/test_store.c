@@ -246,7 +246,7 @@ static void test_project(void **state)
 	assert_int_equal(row.revision, 3);
 	assert_int_equal(row.signing_ca, 9);
 	assert_int_equal(row.epoch, 2);
-	assert_true(row.epoch_compromised);
+	assert_int_equal(row.compromised_epoch, row.epoch);
 	assert_int_equal(row.apps, 2);
 	assert_int_equal(row.apps_changed_at, NOW + 10);
 	OK(project_policy(store, id, &policy, &err));
