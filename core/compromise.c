@@ -1,6 +1,7 @@
 /* What takes trust away: a stolen gateway (revoke), a compromised signing key. SPEC 5.7. */
 #include <string.h>
 
+#include "audit.h"
 #include "clock.h"
 #include "event.h"
 #include "trigger.h"
@@ -71,6 +72,8 @@ static int revoke_event(const struct distrust *d, struct store *store, const str
 		.generation = app->last_number,
 	};
 
+	if (r == 0)
+		r = audit_trigger(store, &d->verb.job.caller, "revoke", &project, app, err);
 	return r == 0 ? event_add(store, &event, err, "app instance revoked: %s; touch purge to lift that", d->reason) : r;
 }
 
@@ -128,6 +131,8 @@ static int compromised_apply(struct job *job, struct store *store, struct error 
 		r = signing_ca_by_id(store, project.signing_ca, &ca, err);
 	if (r == 0)
 		r = count_firing(d, store, "project", "compromised", err);
+	if (r == 0)
+		r = audit_trigger(store, &job->caller, "compromised", &project, NULL, err);
 	if (r < 0 || ca.compromised_at)
 		return r; /* already marked: the counter only */
 	r = signing_key_compromise(store, ca.key, clock_now(), d->reason, err);

@@ -1,9 +1,8 @@
 /* Names and listings, and the record of who reads what: the thin calls of core's face. */
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 
-#include "clock.h"
+#include "audit.h"
 #include "verb.h"
 
 int core_project_find(struct core *core, const char *name, rowid *ret, struct error *err)
@@ -114,23 +113,6 @@ static int audit_apply(struct job *job, struct store *store, struct error *err)
 	return audit_insert(store, &((struct audit_verb *)job)->row, err);
 }
 
-/* The name is the process's own word for itself: a hint, not a proof. */
-static void command_name(pid_t pid, char ret[17])
-{
-	char path[32];
-	FILE *file;
-
-	ret[0] = '\0';
-	snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
-	file = pid > 0 ? fopen(path, "re") : NULL;
-	if (!file)
-		return;
-	if (!fgets(ret, 17, file))
-		ret[0] = '\0';
-	ret[strcspn(ret, "\n")] = '\0';
-	fclose(file);
-}
-
 void core_audit(struct core *core, const struct caller *caller, const char *action, const char *object, rowid app,
 		int64_t generation, core_done done, void *context)
 {
@@ -138,18 +120,10 @@ void core_audit(struct core *core, const struct caller *caller, const char *acti
 
 	if (!v)
 		return;
-	v->row = (struct audit_row){
-		.time = clock_now(),
-		.uid = caller->uid,
-		.gid = caller->gid,
-		.pid = caller->pid,
-		.app = app,
-		.generation = generation,
-	};
+	v->row = audit_record(caller, action, object);
+	v->row.app = app;
+	v->row.generation = generation;
 	v->verb.job.when_read_only = true; /* a key leaves, and that is to be known */
-	command_name(caller->pid, v->row.command);
-	snprintf(v->row.action, sizeof(v->row.action), "%s", action);
-	snprintf(v->row.object, sizeof(v->row.object), "%s", object);
 	verb_submit(&v->verb, audit_apply);
 }
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "audit.h"
 #include "clock.h"
 #include "event.h"
 #include "name.h"
@@ -75,7 +76,7 @@ static int revoke_replaced(const struct issuing *issuing, struct store *store, s
 	if (!old->id || old->epoch >= project->row.epoch)
 		return 0;
 	if (old->epoch < project->row.compromised_epoch)
-		return generation_revoke(store, old->id, now, "cACompromise", err);
+		return generation_revoke_up_to(store, old->app, old->number, now, "cACompromise", err);
 	return generation_revoke(store, old->id, now + (unixtime)project->policy.revoke_grace_hours * 3600, "superseded",
 				 err);
 }
@@ -121,6 +122,8 @@ static int issuing_apply(struct job *job, struct store *store, struct error *err
 		r = revoke_replaced(issuing, store, err);
 	if (r == 0)
 		r = issue_event(issuing, store, err);
+	if (r == 0 && issuing->order->cause == ISSUE_FOR_RENEW)
+		r = audit_trigger(store, &issuing->order->caller, "renew", &issuing->view->project->row, &app, err);
 	if (r == 0 && issuing->order->cause == ISSUE_FOR_RENEW)
 		r = count_renewal(issuing->order, store, issuing->row.issued_at, err);
 	job->touched_app = issuing->app;

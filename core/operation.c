@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "audit.h"
 #include "bulk.h"
 #include "certfs/view.h"
 #include "clock.h"
@@ -89,8 +90,13 @@ static int count_firing(const struct operation_verb *v, struct store *store, uni
 
 static int operation_start(struct operation_verb *v, struct job *job, struct store *store, struct error *err)
 {
+	struct project_row project;
 	int r = count_firing(v, store, v->row.started_at, err);
 
+	if (r == 0)
+		r = project_by_id(store, v->row.project, &project, err);
+	if (r == 0)
+		r = audit_trigger(store, &job->caller, v->row.kind, &project, NULL, err);
 	if (r == 0)
 		r = operation_insert(store, &v->row, err);
 	job->touched_project = v->row.project;

@@ -19,6 +19,17 @@ int render_policy(const struct view *view, struct buffer *out, struct error *err
 
 /* ---- status of the project ---- */
 
+static bool ends_soon(const struct view *view)
+{
+	return view->now >= view->project->signing_ca->row.not_after - (unixtime)view->project->policy.warn_days * DAY;
+}
+
+/* States are ordered worst first. */
+static enum state worse(enum state a, enum state b)
+{
+	return a < b ? a : b;
+}
+
 /* The signing CA's own state comes first, then the worst of the app instances. */
 static enum state project_state(const struct view *view, const struct app_counts *counts)
 {
@@ -30,7 +41,7 @@ static enum state project_state(const struct view *view, const struct app_counts
 		return STATE_COMPROMISED;
 	if (view->now >= ca->row.not_after)
 		return STATE_EXPIRED;
-	return counts_worst(counts);
+	return worse(counts_worst(counts), ends_soon(view) ? STATE_EXPIRING : STATE_NOT_ISSUED);
 }
 
 static void project_message(enum state state, const struct app_counts *counts, char *ret, size_t size)
@@ -39,8 +50,8 @@ static void project_message(enum state state, const struct app_counts *counts, c
 		[STATE_COMPROMISED] = "The signing CA of some or all certificates is compromised: upload another one, touch force_update.",
 		[STATE_EXPIRED] = "The CA certificate has expired.",
 		[STATE_REVOKED] = "There are revoked app instances. Touch their purge to lift that.",
-		[STATE_UPDATE_REQUIRED] = "There are certificates to be replaced. Touch renew of the app instances concerned.",
-		[STATE_EXPIRING] = "There are certificates that expire soon. Touch renew, or read them, and deliver them.",
+		[STATE_UPDATE_REQUIRED] = "There are certificates to be replaced. Touch update.",
+		[STATE_EXPIRING] = "Certificates, or the signing CA, expire soon: see the notices, then touch update.",
 		[STATE_VALID] = "Everything is valid. Nothing to do.",
 		[STATE_NOT_ISSUED] = "Ready to issue: read the device_ca.pem of an app instance.",
 		[STATE_NO_SIGNING_CA] = "The project has no signing CA. Write signing_ca/cert.pem and signing_ca/key.pem.",
@@ -245,8 +256,7 @@ static const char *signing_ca_state(const struct view *view)
 		return "COMPROMISED";
 	if (view->now >= ca->row.not_after)
 		return "EXPIRED";
-	return view->now >= ca->row.not_after - (unixtime)view->project->policy.warn_days * DAY ? "EXPIRING" :
-												     "ACTIVE";
+	return ends_soon(view) ? "EXPIRING" : "ACTIVE";
 }
 
 static void document_parts(struct document *document, const char *key, const bool parts[UPLOAD_PART_COUNT])

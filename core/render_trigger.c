@@ -142,7 +142,10 @@ int render_update(const struct view *view, struct buffer *out, struct error *err
 		 ") and push them; no purge, no restart",
 		 counts.expired + counts.expiring + counts.update_required, counts.expired, counts.expiring,
 		 counts.update_required);
-	would_issue(view, effect, would);
+	if (view->project->row.next_ca)
+		snprintf(would, sizeof(would), "switch to the staged successor, then %s", effect);
+	else
+		would_issue(view, effect, would);
 	return project_trigger(view, "update", would, out, err);
 }
 

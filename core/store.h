@@ -206,6 +206,9 @@ int generation_insert(struct store *store, struct generation_row *row, rowid sig
 int generation_drop_key(struct store *store, rowid id, struct error *err); /* [w] */
 /* [w] Revokes it from `at` on (which may be to come: the grace), unless it was revoked before that. */
 int generation_revoke(struct store *store, rowid id, unixtime at, const char *reason, struct error *err);
+/* [w] The same for all up to that number that have not ended: renewals keep a key, so a compromised one is in several. */
+int generation_revoke_up_to(struct store *store, rowid app, int64_t number, unixtime at, const char *reason,
+			    struct error *err);
 /* [w] Revokes what has not expired of an app instance that goes away, and drops its keys. */
 int generation_retire(struct store *store, rowid app, unixtime now, const char *reason, struct error *err);
 
@@ -278,6 +281,8 @@ struct event_scope {
 
 /* [w] Adds one, and forgets the oldest beyond what is kept. line: what follows the id in its JSON object. */
 int event_insert(struct store *store, rowid project, rowid app, const char *line, struct error *err);
+/* Whose event it is: names, "" where it is not of one. */
+int event_names(struct store *store, int64_t id, char ret_project[NAME_SIZE], char ret_app[NAME_SIZE], struct error *err);
 int event_each(struct store *store, struct event_scope scope, int64_t after,
 	       int (*each)(void *context, int64_t id, struct span line), void *context, struct error *err);
 /* How many bytes all lines of the scope have, as EVENT_FORMAT writes them. */

@@ -24,6 +24,22 @@ static sqlite3_stmt *event_select(struct store *store, struct event_scope scope,
 	return statement(store, err, "SELECT id, line FROM event WHERE id>? ORDER BY id", "i", after);
 }
 
+int event_names(struct store *store, int64_t id, char ret_project[NAME_SIZE], char ret_app[NAME_SIZE], struct error *err)
+{
+	_cleanup_statement_ sqlite3_stmt *stmt =
+		statement(store, err,
+			  "SELECT coalesce(json_extract('{'||line, '$.project'), ''), coalesce(json_extract('{'||line, '$.app'), '')"
+			  " FROM event WHERE id=?",
+			  "i", id);
+	int r = statement_one(store, stmt, "event", err);
+
+	if (r < 0)
+		return r;
+	column_text(stmt, 0, ret_project, NAME_SIZE);
+	column_text(stmt, 1, ret_app, NAME_SIZE);
+	return 0;
+}
+
 int event_each(struct store *store, struct event_scope scope, int64_t after,
 	       int (*each)(void *context, int64_t id, struct span line), void *context, struct error *err)
 {

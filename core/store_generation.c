@@ -144,6 +144,15 @@ int generation_revoke(struct store *store, rowid id, unixtime at, const char *re
 			     "itii", at, reason, id, at);
 }
 
+int generation_revoke_up_to(struct store *store, rowid app, int64_t number, unixtime at, const char *reason,
+			    struct error *err)
+{
+	return statement_run(store, err,
+			     "UPDATE generation SET revoked_at=?, revoke_reason=?"
+			     " WHERE app=? AND number<=? AND not_after>? AND (revoked_at=0 OR revoked_at>?)",
+			     "itiiii", at, reason, app, number, at, at);
+}
+
 int generation_retire(struct store *store, rowid app, unixtime now, const char *reason, struct error *err)
 {
 	return statement_run(store, err,

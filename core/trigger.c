@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "certfs/view.h"
+#include "audit.h"
 #include "clock.h"
 #include "event.h"
 #include "issue.h"
@@ -158,15 +159,16 @@ static void purge_committed(struct verb *verb)
 }
 
 /* What a purge replaces is revoked, but for a compromise only after the grace: a live gateway must get its new one first. */
-static int purge_revokes(const struct purge *purge, struct store *store, rowid generation, unixtime now,
+static int purge_revokes(const struct purge *purge, struct store *store, const struct app_row *app, unixtime now,
 			 struct error *err)
 {
 	if (trigger_says_compromised(purge->reason))
-		return generation_revoke(store, generation, now, "cACompromise", err);
-	return generation_revoke(store, generation, now + (unixtime)purge->grace_hours * 3600, "superseded", err);
+		return generation_revoke_up_to(store, app->id, app->last_number, now, "cACompromise", err);
+	return generation_revoke(store, app->generation, now + (unixtime)purge->grace_hours * 3600, "superseded", err);
 }
 
-static int purge_event(struct store *store, const struct app_row *app, const char *reason, struct error *err)
+static int purge_event(struct store *store, const struct caller *caller, const struct app_row *app, const char *reason,
+		       struct error *err)
 {
 	struct project_row project;
 	int r = project_by_id(store, app->project, &project, err);
@@ -180,6 +182,8 @@ static int purge_event(struct store *store, const struct app_row *app, const cha
 		.generation = app->last_number,
 	};
 
+	if (r == 0)
+		r = audit_trigger(store, caller, "purge", &project, app, err);
 	if (r < 0)
 		return r;
 	return event_add(store, &event, err, "purge: the certificate is stale%s%s", *reason ? ": " : "", reason);
@@ -229,7 +233,7 @@ static int purge_takes_away(struct purge *purge, struct store *store, const stru
 	if (row->step > STEP_ISSUE && !row->queued)
 		return 0;
 	r = app_set_stale(store, app->id, app->last_number, err);
-	return r == 0 && app->generation ? purge_revokes(purge, store, app->generation, now, err) : r;
+	return r == 0 && app->generation ? purge_revokes(purge, store, app, now, err) : r;
 }
 
 static int purge_apply(struct job *job, struct store *store, struct error *err)
@@ -259,7 +263,7 @@ static int purge_apply(struct job *job, struct store *store, struct error *err)
 		r = purge_takes_away(purge, store, &app, &procedure, trigger.last, err);
 	if (r == 0 && app.revoked_at)
 		r = app_set_revoked(store, app.id, 0, "", err);
-	return r == 0 ? purge_event(store, &app, purge->reason, err) : r;
+	return r == 0 ? purge_event(store, &job->caller, &app, purge->reason, err) : r;
 }
 
 void core_app_purge(struct core *core, const struct caller *caller, rowid app, struct span text, core_done done,

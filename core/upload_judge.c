@@ -120,6 +120,17 @@ static int judge_without_key(const struct bag *certs, unixtime now, knows_key kn
 	return r < 0 ? r : JUDGED_WAITS;
 }
 
+/* A key alone waits for its certificate; one that is there already has nothing to wait for, and would spoil the next upload. */
+static int judge_key_alone(const struct keypair *key, knows_key knows, void *context, struct error *err)
+{
+	uint8_t spki[FINGERPRINT_SIZE];
+	int r;
+
+	keypair_spki(key, spki);
+	r = knows(context, spki, err);
+	return r < 0 ? r : r ? JUDGED_KNOWN : JUDGED_WAITS;
+}
+
 int upload_judge(const struct buffer parts[UPLOAD_PART_COUNT], enum upload_part written, unixtime now, knows_key knows,
 		 void *context, struct candidate *ret, struct error *err)
 {
@@ -136,7 +147,7 @@ int upload_judge(const struct buffer parts[UPLOAD_PART_COUNT], enum upload_part 
 	certs = bag_with_certs(&finding, written);
 	key = key_found(&finding, written);
 	if (certs->cert_count == 0)
-		return JUDGED_WAITS;
+		return key ? judge_key_alone(key, knows, context, err) : JUDGED_WAITS;
 	r = key ? judge_with_key(certs, key, now, &candidate, err) :
 		  judge_without_key(certs, now, knows, context, &candidate, err);
 	if (r == JUDGED_COMPLETE)

@@ -16,6 +16,7 @@ void candidate_clear(struct candidate *candidate);
 enum judgement {
 	JUDGED_WAITS,              /* good so far, certificate or key is missing */
 	JUDGED_WAITS_FOR_PASSWORD, /* it is encrypted */
+	JUDGED_KNOWN,              /* a key that the project has already: nothing to wait for */
 	JUDGED_COMPLETE,           /* *ret is set */
 };
 

@@ -56,7 +56,7 @@ post() {
     printf '# the secret one\n\n%s%s\n' "$BASE" "$1" >"$T/url"
     : >"$T/got"
     STATUS=0
-    printf '%s\n' "$EVENT" | env -i PATH="$PATH" URL_FILE="$T/url" "${@:2}" "$SOURCE/conf/hooks/webhook" >"$T/out" 2>"$T/complaint" || STATUS=$?
+    printf '%s' "$EVENT" | env -i PATH="$PATH" URL_FILE="$T/url" "${@:2}" "$SOURCE/conf/hooks/webhook" >"$T/out" 2>"$T/complaint" || STATUS=$?
 }
 
 post '/200?token=a%20b&c=[1-3]{x}'
@@ -90,3 +90,5 @@ done
 STATUS=0
 printf '%s\n' "$EVENT" | env -i PATH="$PATH" URL_FILE="$T/none" "$SOURCE/conf/hooks/webhook" 2>"$T/complaint" || STATUS=$?
 [ "$STATUS" != 0 ] && grep -q "$T/none" "$T/complaint" || fail "no URL file: exit status $STATUS"
+EVENT='' post /200
+[ "$STATUS" != 0 ] && [ ! -s "$T/got" ] || fail "an empty event was posted"
