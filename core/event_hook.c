@@ -90,8 +90,8 @@ static int take_first(void *context, int64_t id, struct span line)
 	return 0;
 }
 
-static int next_event(struct core *core, int64_t *ret_id, struct buffer *ret_line, char ret_project[NAME_SIZE],
-		      char ret_app[NAME_SIZE], struct error *err)
+static int next_event(struct core *core, int64_t *ret_id, struct buffer *ret_line, struct event_subject *ret_subject,
+		      struct error *err)
 {
 	struct found found = {.line = ret_line};
 	struct store *store;
@@ -104,7 +104,7 @@ static int next_event(struct core *core, int64_t *ret_id, struct buffer *ret_lin
 		r = event_each(store, (struct event_scope){0}, cursor, take_first, &found, err);
 	*ret_id = found.id;
 	if (r == -ECANCELED || (r == 0 && found.id))
-		r = event_names(store, found.id, ret_project, ret_app, err);
+		r = event_subject(store, found.id, ret_subject, err);
 	return r;
 }
 
@@ -156,16 +156,17 @@ static void event_task(struct task *task)
 	_cleanup_buffer_ struct buffer line = {0};
 	_cleanup_buffer_ struct buffer output = {0};
 	struct hook_call call = {.kind = HOOK_EVENT, .mount = hook->core->options.mountpoint};
-	char project[NAME_SIZE] = "", app[NAME_SIZE] = "";
+	struct event_subject subject = {0};
 	struct error err = {0};
-	int r = next_event(hook->core, &hook->id, &line, project, app, &err);
+	int r = next_event(hook->core, &hook->id, &line, &subject, &err);
 
 	if (r < 0 || !hook->id) {
 		rest(hook);
 		return;
 	}
-	call.project = *project ? project : NULL;
-	call.app = *app ? app : NULL;
+	call.project = *subject.project ? subject.project : NULL;
+	call.app = *subject.app ? subject.app : NULL;
+	call.generation = subject.generation;
 	call.event = buffer_span(&line);
 	told(hook, hook_run(&hook->core->config, &call, &output, &err), &err);
 }

@@ -334,6 +334,14 @@ static void step_hook(struct procedure *p, enum hook_kind hook, const struct vie
 		step_done(p, hook, &output, view_app_row(view)->last_number);
 }
 
+/* An update pushes what it has re-issued, and what has not been delivered before. */
+static bool nothing_to_push(const struct procedure *p, const struct view *view)
+{
+	const struct app_row *app = view_app_row(view);
+
+	return p->row.step == STEP_PUSH && strcmp(p->row.kind, "update") == 0 && app->delivered == app->last_number;
+}
+
 void procedure_step(struct task *task)
 {
 	struct procedure *p = task_procedure(task);
@@ -346,7 +354,8 @@ void procedure_step(struct task *task)
 		procedure_finish(p, r, &err);
 		return;
 	}
-	while (p->row.step < STEP_END && p->row.step != STEP_ISSUE && hook_of(p, p->row.step) == HOOK_COUNT)
+	while (p->row.step < STEP_END && p->row.step != STEP_ISSUE &&
+	       (hook_of(p, p->row.step) == HOOK_COUNT || nothing_to_push(p, view)))
 		p->row.step++;
 	if (p->row.step == STEP_ISSUE) {
 		step_issue(p, view);

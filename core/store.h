@@ -281,8 +281,13 @@ struct event_scope {
 
 /* [w] Adds one, and forgets the oldest beyond what is kept. line: what follows the id in its JSON object. */
 int event_insert(struct store *store, rowid project, rowid app, const char *line, struct error *err);
-/* Whose event it is: names, "" where it is not of one. */
-int event_names(struct store *store, int64_t id, char ret_project[NAME_SIZE], char ret_app[NAME_SIZE], struct error *err);
+/* Whose event it is: "" and 0 where it is not of one. */
+struct event_subject {
+	char project[NAME_SIZE];
+	char app[NAME_SIZE];
+	int64_t generation;
+};
+int event_subject(struct store *store, int64_t id, struct event_subject *ret, struct error *err);
 int event_each(struct store *store, struct event_scope scope, int64_t after,
 	       int (*each)(void *context, int64_t id, struct span line), void *context, struct error *err);
 /* How many bytes all lines of the scope have, as EVENT_FORMAT writes them. */

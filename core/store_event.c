@@ -24,19 +24,20 @@ static sqlite3_stmt *event_select(struct store *store, struct event_scope scope,
 	return statement(store, err, "SELECT id, line FROM event WHERE id>? ORDER BY id", "i", after);
 }
 
-int event_names(struct store *store, int64_t id, char ret_project[NAME_SIZE], char ret_app[NAME_SIZE], struct error *err)
+int event_subject(struct store *store, int64_t id, struct event_subject *ret, struct error *err)
 {
 	_cleanup_statement_ sqlite3_stmt *stmt =
 		statement(store, err,
-			  "SELECT coalesce(json_extract('{'||line, '$.project'), ''), coalesce(json_extract('{'||line, '$.app'), '')"
-			  " FROM event WHERE id=?",
+			  "SELECT coalesce(json_extract('{'||line, '$.project'), ''), coalesce(json_extract('{'||line, '$.app'), ''),"
+			  " coalesce(json_extract('{'||line, '$.generation'), 0) FROM event WHERE id=?",
 			  "i", id);
 	int r = statement_one(store, stmt, "event", err);
 
 	if (r < 0)
 		return r;
-	column_text(stmt, 0, ret_project, NAME_SIZE);
-	column_text(stmt, 1, ret_app, NAME_SIZE);
+	column_text(stmt, 0, ret->project, sizeof(ret->project));
+	column_text(stmt, 1, ret->app, sizeof(ret->app));
+	ret->generation = sqlite3_column_int64(stmt, 2);
 	return 0;
 }
 

@@ -23,8 +23,8 @@ cat >"$told.json"
 ls /proc/self/fd >"$told.fds"
 cat /proc/self/status >"$told.status"
 note() {
-    echo "$1 $CERTFS_HOOK ${CERTFS_PROJECT:--} ${CERTFS_APP:--} ${CERTFS_OPERATION:--} ${CERTFS_GENERATION:--}" >>"$T/log.$CERTFS_HOOK" &&
-        [ "$CERTFS_HOOK" = event ] || echo "$1 $CERTFS_HOOK $CERTFS_PROJECT $CERTFS_APP $CERTFS_OPERATION $CERTFS_GENERATION" >>"$T/log"
+    echo "$1 $CERTFS_HOOK ${CERTFS_PROJECT:--} ${CERTFS_APP:--} ${CERTFS_OPERATION:--} ${CERTFS_GENERATION:--}" >>"$T/log.$CERTFS_HOOK" || :
+    [ "$CERTFS_HOOK" = event ] || echo "$1 $CERTFS_HOOK $CERTFS_PROJECT $CERTFS_APP $CERTFS_OPERATION $CERTFS_GENERATION" >>"$T/log"
 }
 # waits until the test says `go`
 wait_for_go() {
