@@ -347,6 +347,46 @@ int statement_one(struct store *store, sqlite3_stmt *stmt, const char *what, str
 	return r < 0 ? r : 0;
 }
 
+int rows_each_id(struct store *store, sqlite3_stmt *stmt, int (*each)(void *context, rowid id), void *context,
+		 struct error *err)
+{
+	int r;
+
+	if (!stmt)
+		return -err->code;
+	while ((r = statement_step(store, stmt, err)) == 1) {
+		r = each(context, sqlite3_column_int64(stmt, 0));
+		if (r < 0)
+			return r;
+	}
+	return r;
+}
+
+int rows_each_name(struct store *store, sqlite3_stmt *stmt, int (*each)(void *context, rowid id, const char *name),
+		   void *context, struct error *err)
+{
+	int r;
+
+	if (!stmt)
+		return -err->code;
+	while ((r = statement_step(store, stmt, err)) == 1)
+		if (each(context, sqlite3_column_int64(stmt, 0), (const char *)sqlite3_column_text(stmt, 1)) != 0)
+			return 0;
+	return r;
+}
+
+int rows_collect(struct store *store, sqlite3_stmt *stmt, rowid *ret, struct error *err)
+{
+	int count = 0;
+	int r;
+
+	if (!stmt)
+		return -err->code;
+	while ((r = statement_step(store, stmt, err)) == 1)
+		ret[count++] = sqlite3_column_int64(stmt, 0);
+	return r < 0 ? r : count;
+}
+
 rowid store_last_id(struct store *store)
 {
 	return sqlite3_last_insert_rowid(store->db);

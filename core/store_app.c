@@ -56,14 +56,8 @@ int app_each(struct store *store, rowid project, rowid after, int (*each)(void *
 {
 	_cleanup_statement_ sqlite3_stmt *stmt = statement(
 		store, err, "SELECT id, name FROM app WHERE project=? AND id>? ORDER BY id", "ii", project, after);
-	int r;
 
-	if (!stmt)
-		return -err->code;
-	while ((r = statement_step(store, stmt, err)) == 1)
-		if (each(context, sqlite3_column_int64(stmt, 0), (const char *)sqlite3_column_text(stmt, 1)) != 0)
-			return 0;
-	return r;
+	return rows_each_name(store, stmt, each, context, err);
 }
 
 int app_insert(struct store *store, struct app_row *row, struct error *err)
@@ -114,14 +108,8 @@ int app_due(struct store *store, unixtime now, rowid *ret, int room, struct erro
 	_cleanup_statement_ sqlite3_stmt *stmt =
 		statement(store, err, "SELECT id FROM app WHERE due_at<>0 AND due_at<=? ORDER BY due_at LIMIT ?", "ii", now,
 			  (int64_t)room);
-	int count = 0;
-	int r;
 
-	if (!stmt)
-		return -err->code;
-	while ((r = statement_step(store, stmt, err)) == 1)
-		ret[count++] = sqlite3_column_int64(stmt, 0);
-	return r < 0 ? r : count;
+	return rows_collect(store, stmt, ret, err);
 }
 
 int app_set_stale(struct store *store, rowid id, int64_t number, struct error *err)
@@ -145,14 +133,8 @@ int app_issued_after(struct store *store, rowid project, rowid after, rowid *ret
 		statement(store, err,
 			  "SELECT id FROM app WHERE project=? AND id>? AND generation<>0 ORDER BY id LIMIT ?", "iii", project,
 			  after, (int64_t)room);
-	int count = 0;
-	int r;
 
-	if (!stmt)
-		return -err->code;
-	while ((r = statement_step(store, stmt, err)) == 1)
-		ret[count++] = sqlite3_column_int64(stmt, 0);
-	return r < 0 ? r : count;
+	return rows_collect(store, stmt, ret, err);
 }
 
 int app_count_issued(struct store *store, rowid project, int64_t *ret, struct error *err)
@@ -174,14 +156,8 @@ int app_each_affected(struct store *store, const struct project_row *project, bo
 			  "SELECT a.id, a.name FROM app a JOIN generation g ON g.id=a.generation"
 			  " WHERE a.project=? AND (g.signing_ca<>? OR ?<>0) ORDER BY a.id",
 			  "iii", project->id, project->signing_ca, (int64_t)all);
-	int r;
 
-	if (!stmt)
-		return -err->code;
-	while ((r = statement_step(store, stmt, err)) == 1)
-		if (each(context, sqlite3_column_int64(stmt, 0), (const char *)sqlite3_column_text(stmt, 1)) != 0)
-			return 0;
-	return r;
+	return rows_each_name(store, stmt, each, context, err);
 }
 
 /* The conditions are those of device_ca_state, worst first. */

@@ -25,6 +25,15 @@ int statement_one(struct store *store, sqlite3_stmt *stmt, const char *what, str
 /* Runs sql, which deletes rows up to an id, for what is no longer to be kept of events or the audit. */
 int store_trim(struct store *store, const char *sql, rowid newest, bool audit, struct error *err);
 void store_count_event(struct store *store);
+/* Three ways to take rows: calls each with the id in column 0 until it fails; calls each with id and name of columns 0 and 1
+ * until it returns non-zero; fills *ret with the ids of column 0, as many as the statement's LIMIT, and returns how many.
+ * stmt NULL: *err says why. */
+int rows_each_id(struct store *store, sqlite3_stmt *stmt, int (*each)(void *context, rowid id), void *context,
+		 struct error *err);
+int rows_each_name(struct store *store, sqlite3_stmt *stmt, int (*each)(void *context, rowid id, const char *name),
+		   void *context, struct error *err);
+int rows_collect(struct store *store, sqlite3_stmt *stmt, rowid *ret, struct error *err);
+
 rowid store_last_id(struct store *store);
 int store_fail(struct store *store, int rc, struct error *err); /* SQLite's code as errno and sentence */
 int store_exec(struct store *store, const char *sql, struct error *err);

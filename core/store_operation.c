@@ -37,16 +37,8 @@ int operation_each_active(struct store *store, int (*each)(void *context, rowid 
 {
 	_cleanup_statement_ sqlite3_stmt *stmt =
 		statement(store, err, "SELECT DISTINCT project FROM operation WHERE finished_at=0", "");
-	int r;
 
-	if (!stmt)
-		return -err->code;
-	while ((r = statement_step(store, stmt, err)) == 1) {
-		r = each(context, sqlite3_column_int64(stmt, 0));
-		if (r < 0)
-			return r;
-	}
-	return r;
+	return rows_each_id(store, stmt, each, context, err);
 }
 
 /* A new one takes the place of those that still run: each app instance is made anew once, by the newest. */

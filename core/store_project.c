@@ -57,14 +57,8 @@ int project_each(struct store *store, rowid after, int (*each)(void *context, ro
 {
 	_cleanup_statement_ sqlite3_stmt *stmt =
 		statement(store, err, "SELECT id, name FROM project WHERE id>? ORDER BY id", "i", after);
-	int r;
 
-	if (!stmt)
-		return -err->code;
-	while ((r = statement_step(store, stmt, err)) == 1)
-		if (each(context, sqlite3_column_int64(stmt, 0), (const char *)sqlite3_column_text(stmt, 1)) != 0)
-			return 0;
-	return r;
+	return rows_each_name(store, stmt, each, context, err);
 }
 
 int project_count(struct store *store, int64_t *ret, struct error *err)
@@ -168,18 +162,6 @@ int project_set_recheck(struct store *store, rowid id, rowid recheck, struct err
 	return statement_run(store, err, "UPDATE project SET recheck=? WHERE id=?", "ii", recheck, id);
 }
 
-static int collect_ids(struct store *store, sqlite3_stmt *stmt, rowid *ret, struct error *err)
-{
-	int count = 0;
-	int r;
-
-	if (!stmt)
-		return -err->code;
-	while ((r = statement_step(store, stmt, err)) == 1)
-		ret[count++] = sqlite3_column_int64(stmt, 0);
-	return r < 0 ? r : count;
-}
-
 /* Projects are few: no index for what is asked every few seconds of some thousand rows. */
 int project_due(struct store *store, unixtime now, rowid *ret, int room, struct error *err)
 {
@@ -187,7 +169,7 @@ int project_due(struct store *store, unixtime now, rowid *ret, int room, struct 
 		statement(store, err, "SELECT id FROM project WHERE (due_at<>0 AND due_at<=?) OR recheck>=0 LIMIT ?", "ii",
 			  now, (int64_t)room);
 
-	return collect_ids(store, stmt, ret, err);
+	return rows_collect(store, stmt, ret, err);
 }
 
 int project_next_epoch(struct store *store, rowid id, bool compromised, struct error *err)

@@ -62,16 +62,8 @@ int signing_ca_each_of_key(struct store *store, rowid key, int (*each)(void *con
 {
 	_cleanup_statement_ sqlite3_stmt *stmt =
 		statement(store, err, "SELECT id FROM signing_ca WHERE key=? ORDER BY id", "i", key);
-	int r;
 
-	if (!stmt)
-		return -err->code;
-	while ((r = statement_step(store, stmt, err)) == 1) {
-		r = each(context, sqlite3_column_int64(stmt, 0));
-		if (r < 0)
-			return r;
-	}
-	return r;
+	return rows_each_id(store, stmt, each, context, err);
 }
 
 int signing_ca_certs(struct store *store, rowid id, int (*each)(void *context, struct span der), void *context,
@@ -98,16 +90,8 @@ int signing_ca_each_replaced(struct store *store, const struct project_row *proj
 		statement(store, err,
 			  "SELECT id FROM signing_ca WHERE project=? AND id<>? AND last_not_after>? ORDER BY id", "iii",
 			  project->id, project->signing_ca, since);
-	int r;
 
-	if (!stmt)
-		return -err->code;
-	while ((r = statement_step(store, stmt, err)) == 1) {
-		r = each(context, sqlite3_column_int64(stmt, 0));
-		if (r < 0)
-			return r;
-	}
-	return r;
+	return rows_each_id(store, stmt, each, context, err);
 }
 
 int signing_ca_issued(struct store *store, rowid id, unixtime not_after, struct error *err)
