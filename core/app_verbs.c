@@ -106,6 +106,8 @@ static int app_remove_apply(struct job *job, struct store *store, struct error *
 		r = app_delete(store, row.id, err);
 	if (r == 0)
 		r = project_add_apps(store, row.project, -1, now, err);
+	if (r == 0 && row.generation)
+		r = project_add_issued(store, row.project, -1, err);
 	return r == 0 ? app_event(store, &project, &row, "app.removed", "app instance removed, its certificate revoked", err) :
 			r;
 }

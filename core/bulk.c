@@ -221,7 +221,7 @@ static int batch_list(struct bulk *bulk, rowid apps[BATCH], struct error *err)
 	if (r < 0 || !bulk->row.id || bulk->row.finished_at || strcmp(bulk->row.state, "paused") == 0)
 		return r < 0 ? r : -ECANCELED;
 	if (bulk->row.total == 0) /* counted here and not by the trigger, whose time must not depend on it */
-		r = app_count_issued(store, bulk->project, &bulk->row.total, err);
+		r = project_issued(store, bulk->project, &bulk->row.total, err);
 	return r == 0 ? app_issued_after(store, bulk->project, bulk->row.cursor, apps, batch_size(bulk), err) : r;
 }
 

@@ -106,8 +106,9 @@ static int issuing_apply(struct job *job, struct store *store, struct error *err
 	struct app_row app;
 	int r = plan_holds(issuing, store, &app, err);
 
-	if (r == 0 && app.generation)
-		r = generation_drop_key(store, app.generation, err);
+	if (r == 0)
+		r = app.generation ? generation_drop_key(store, app.generation, err) :
+				     project_add_issued(store, app.project, 1, err);
 	if (r == 0)
 		r = generation_insert(store, &issuing->row, issuing->view->project->signing_ca->row.key,
 				      buffer_span(&issuing->cert), buffer_span(&issuing->sealed), err);

@@ -79,6 +79,7 @@ static int store_configure(struct store *store, struct error *err)
 		return store_exec(store, "PRAGMA query_only=ON; PRAGMA mmap_size=0; PRAGMA cache_size=-2000", err);
 	return store_exec(store,
 			  "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON;"
+			  "PRAGMA wal_autocheckpoint=0;" /* checkpoint.h */
 			  "PRAGMA mmap_size=0; PRAGMA cache_size=-8000; PRAGMA temp_store=MEMORY",
 			  err);
 }
@@ -189,6 +190,13 @@ void store_undo(struct store *store)
 
 	(void)statement_run(store, &ignored, "ROLLBACK TO job", "");
 	(void)statement_run(store, &ignored, "RELEASE job", "");
+}
+
+int store_checkpoint(struct store *store, struct error *err)
+{
+	const int rc = sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+
+	return rc == SQLITE_OK || (rc & 0xff) == SQLITE_BUSY ? 0 : store_fail(store, rc, err);
 }
 
 int store_read_begin(struct store *store, struct error *err)

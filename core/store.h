@@ -38,6 +38,9 @@ int store_savepoint(struct store *store, struct error *err); /* [w] one level, i
 int store_release(struct store *store, struct error *err);   /* [w] keeps what came since the savepoint */
 void store_undo(struct store *store);                        /* [w] drops what came since the savepoint */
 
+/* Moves what it can from the WAL into the database, without making anybody wait (PASSIVE). */
+int store_checkpoint(struct store *store, struct error *err);
+
 /* A read transaction: what is read inside is one moment. */
 int store_read_begin(struct store *store, struct error *err);
 void store_read_end(struct store *store);
@@ -83,6 +86,9 @@ int project_set_recheck(struct store *store, rowid id, rowid recheck, struct err
 /* Up to room projects that the monitor is to look at. Returns how many. */
 int project_due(struct store *store, unixtime now, rowid *ret, int room, struct error *err);
 int project_next_epoch(struct store *store, rowid id, bool compromised, struct error *err);    /* [w] */
+int project_add_issued(struct store *store, rowid id, int64_t count, struct error *err); /* [w] */
+/* How many app instances have a certificate. Not in snapshots: each first issue changes it. */
+int project_issued(struct store *store, rowid id, int64_t *ret, struct error *err);
 int project_add_apps(struct store *store, rowid id, int64_t count, unixtime now, struct error *err); /* [w] */
 
 /* ---- signing CAs and their keys (store_signing_ca.c) ---- */
@@ -167,7 +173,6 @@ int app_set_due(struct store *store, rowid id, unixtime due_at, int announced, s
 int app_due(struct store *store, unixtime now, rowid *ret, int room, struct error *err);
 /* Up to `room` app instances with a certificate, behind `after`. Returns how many. */
 int app_issued_after(struct store *store, rowid project, rowid after, rowid *ret, int room, struct error *err);
-int app_count_issued(struct store *store, rowid project, int64_t *ret, struct error *err);
 
 /* App instances whose newest certificate hangs on another signing CA than the active one, or (all) on any. */
 int app_each_affected(struct store *store, const struct project_row *project, bool all,

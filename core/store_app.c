@@ -137,17 +137,6 @@ int app_issued_after(struct store *store, rowid project, rowid after, rowid *ret
 	return rows_collect(store, stmt, ret, err);
 }
 
-int app_count_issued(struct store *store, rowid project, int64_t *ret, struct error *err)
-{
-	_cleanup_statement_ sqlite3_stmt *stmt =
-		statement(store, err, "SELECT count(*) FROM app WHERE project=? AND generation<>0", "i", project);
-	int r = statement_one(store, stmt, "count", err);
-
-	if (r == 0)
-		*ret = sqlite3_column_int64(stmt, 0);
-	return r;
-}
-
 int app_each_affected(struct store *store, const struct project_row *project, bool all,
 		      int (*each)(void *context, rowid id, const char *name), void *context, struct error *err)
 {

@@ -180,6 +180,22 @@ int project_next_epoch(struct store *store, rowid id, bool compromised, struct e
 			     "ii", (int64_t)compromised, id);
 }
 
+int project_add_issued(struct store *store, rowid id, int64_t count, struct error *err)
+{
+	return statement_run(store, err, "UPDATE project SET issued=issued+? WHERE id=?", "ii", count, id);
+}
+
+int project_issued(struct store *store, rowid id, int64_t *ret, struct error *err)
+{
+	_cleanup_statement_ sqlite3_stmt *stmt =
+		statement(store, err, "SELECT issued FROM project WHERE id=?", "i", id);
+	int r = statement_one(store, stmt, "project", err);
+
+	if (r == 0)
+		*ret = sqlite3_column_int64(stmt, 0);
+	return r;
+}
+
 int project_add_apps(struct store *store, rowid id, int64_t count, unixtime now, struct error *err)
 {
 	return statement_run(store, err, "UPDATE project SET apps=apps+?, apps_changed_at=? WHERE id=?", "iii", count,

@@ -10,7 +10,7 @@ static const char schema_1[] =
 	"  id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE,"
 	"  uid INTEGER NOT NULL, gid INTEGER NOT NULL, mode INTEGER NOT NULL,"
 	"  created_at INTEGER NOT NULL, changed_at INTEGER NOT NULL, apps_changed_at INTEGER NOT NULL,"
-	"  apps INTEGER NOT NULL DEFAULT 0, epoch INTEGER NOT NULL DEFAULT 1,"
+	"  apps INTEGER NOT NULL DEFAULT 0, issued INTEGER NOT NULL DEFAULT 0, epoch INTEGER NOT NULL DEFAULT 1,"
 	"  compromised_epoch INTEGER NOT NULL DEFAULT 0,"
 	/* The monitor's: next look at the signing CA (0: none), the state last told of; and how far a new policy has been applied to
 	 * the looks at app instances (-1: to all). */
@@ -199,6 +199,8 @@ static const struct {
 	 "SELECT id FROM project WHERE signing_ca<>0 AND signing_ca NOT IN (SELECT id FROM signing_ca)"},
 	{"a project that miscounts its app instances",
 	 "SELECT id FROM project p WHERE apps<>(SELECT count(*) FROM app WHERE project=p.id)"},
+	{"a project that miscounts its app instances with a certificate",
+	 "SELECT id FROM project p WHERE issued<>(SELECT count(*) FROM app WHERE project=p.id AND generation<>0)"},
 	{"a serial number used twice by one signing key",
 	 "SELECT max(id) FROM generation GROUP BY key, serial HAVING count(*)>1"},
 	{"a signing CA without its key", "SELECT id FROM signing_ca WHERE key NOT IN (SELECT id FROM signing_key)"},

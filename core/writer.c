@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "certfs/log.h"
+#include "checkpoint.h"
 #include "clock.h"
 
 enum { BATCH_MAX = 1000, ANSWERS_KEPT_SECONDS = 600 };
@@ -12,6 +13,7 @@ struct writer {
 	struct store *store; /* only the thread's */
 	uint64_t connection;
 	bool read_only;
+	struct checkpoint *checkpoint;
 	int64_t events; /* told of */
 	struct writer_hooks hooks;
 	pthread_t thread;
@@ -97,7 +99,11 @@ static int batch_apply(struct writer *writer, struct job *batch, struct error *e
 			r = job->r < 0 ? job->r : error_set(err, EIO, "the store lost its transaction");
 		}
 	}
-	return r == 0 ? store_commit(writer->store, err) : r;
+	if (r == 0)
+		r = store_commit(writer->store, err);
+	if (r == 0)
+		checkpoint_wanted(writer->checkpoint);
+	return r;
 }
 
 static void batch_answer(struct writer *writer, struct job *batch, int r, const struct error *err)
@@ -169,6 +175,12 @@ int writer_new(const char *path, uint64_t connection, bool read_only, const stru
 		free(writer);
 		return r;
 	}
+	r = checkpoint_new(path, &writer->checkpoint, err);
+	if (r < 0) {
+		store_close(writer->store);
+		free(writer);
+		return r;
+	}
 	store_keep(writer->store, hooks->keep_events, hooks->keep_audit);
 	writer->connection = connection;
 	writer->read_only = read_only;
@@ -178,6 +190,7 @@ int writer_new(const char *path, uint64_t connection, bool read_only, const stru
 	pthread_cond_init(&writer->wake, NULL);
 	r = pthread_create(&writer->thread, NULL, writer_main, writer);
 	if (r != 0) {
+		checkpoint_free(writer->checkpoint);
 		store_close(writer->store);
 		free(writer);
 		return error_set(err, r, "can't start the writer thread");
@@ -195,6 +208,7 @@ void writer_free(struct writer *writer)
 	pthread_cond_signal(&writer->wake);
 	pthread_mutex_unlock(&writer->lock);
 	pthread_join(writer->thread, NULL);
+	checkpoint_free(writer->checkpoint);
 	store_close(writer->store);
 	pthread_mutex_destroy(&writer->lock);
 	pthread_cond_destroy(&writer->wake);

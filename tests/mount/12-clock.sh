@@ -1,4 +1,5 @@
 #!/bin/bash
+# variants: plain
 # Expiry by the daemon's clock: an expired certificate is never served, an expired signing CA issues nothing,
 # and a clock that is not to be believed issues nothing either.
 # shellcheck source=tests/lib.sh
