@@ -1,4 +1,5 @@
 #!/bin/bash
+# variants: plain asan tsan
 # However many wait for a new certificate, it is issued once.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"

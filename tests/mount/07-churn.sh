@@ -1,4 +1,5 @@
 #!/bin/bash
+# variants: plain asan tsan
 # Readers against purge and renew at full speed: each open file is one generation, whole, of the size that fstat told.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"

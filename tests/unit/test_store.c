@@ -779,7 +779,8 @@ static void test_consistency(void **state)
 		{"UPDATE app SET generation=99", "newest certificate is missing"},
 		{"UPDATE app SET last_number=9", "newest certificate is missing"},
 		{"UPDATE project SET signing_ca=99", "signing CA is missing"},
-		{"UPDATE project SET apps=apps+1", "miscounts"},
+		{"UPDATE project SET apps=apps+1", "miscounts its app instances"},
+		{"UPDATE project SET issued=issued+1", "miscounts its app instances with a certificate"},
 		{"INSERT INTO signing_ca VALUES(9, 1, 99, 0, 0, 0, 0, 0, 0, 0, 0, x'00', 0, '')", "without its key"},
 	};
 	struct fixture *f = *state;
@@ -789,10 +790,11 @@ static void test_consistency(void **state)
 
 	OK(project_add_apps(f->store, p, 1, NOW, &err));
 	add_generation(f->store, app, 1, 1);
+	OK(project_add_issued(f->store, p, 1, &err));
 	OK(store_consistency(f->store, finding, &findings, &err));
 	assert_int_equal(findings.count, 0);
 	snprintf(undo, sizeof(undo),
-		 "UPDATE app SET project=%lld, generation=1, last_number=1; UPDATE project SET apps=1, signing_ca=0;"
+		 "UPDATE app SET project=%lld, generation=1, last_number=1; UPDATE project SET apps=1, issued=1, signing_ca=0;"
 		 "DELETE FROM signing_ca",
 		 (long long)p);
 	for (size_t i = 0; i < sizeof(damages) / sizeof(damages[0]); i++) {
