@@ -43,9 +43,10 @@ static ssize_t write_reply(int fd, struct iovec *parts, int count, void *userdat
 	ssize_t n;
 	int saved;
 
-	if (!fs->init_answered)
-		allow_mmap(parts, count); /* the first answer is that to FUSE_INIT */
-	fs->init_answered = true;
+	if (!fs->init_answered) { /* the first answer is that to FUSE_INIT, in the supervisor */
+		allow_mmap(parts, count);
+		fs->init_answered = true;
+	}
 	n = writev(fd, parts, count);
 	saved = errno;
 
