@@ -79,7 +79,7 @@ static int store_configure(struct store *store, struct error *err)
 		return store_exec(store, "PRAGMA query_only=ON; PRAGMA mmap_size=0; PRAGMA cache_size=-2000", err);
 	return store_exec(store,
 			  "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON;"
-			  "PRAGMA wal_autocheckpoint=0;" /* checkpoint.h */
+			  "PRAGMA wal_autocheckpoint=1000;" /* bounds recovery; checkpoint.h keeps it shorter */
 			  "PRAGMA mmap_size=0; PRAGMA cache_size=-8000; PRAGMA temp_store=MEMORY",
 			  err);
 }

@@ -46,7 +46,7 @@ while any_alive; do
     kill -9 "$WORKER_PID" 2>/dev/null && kills=$((kills + 1))
 done
 for i in "${!readers[@]}"; do
-    wait "${readers[$i]}" || fail "reader $((i + 1)): $(tail -n 3 "$T/reader-$((i + 1)).err")"
+    wait "${readers[$i]}" || fail "reader $((i + 1)): $(grep -a Error "$T/reader-$((i + 1)).err") $(tail -n 3 "$T/reader-$((i + 1)).err")"
 done
 wait_until 10 find_worker
 [ "$kills" -ge 10 ] || fail "only $kills kills: no test"
