@@ -244,12 +244,8 @@ static int activation_event(const struct activation *activation, struct store *s
 {
 	const struct chain *chain = &activation->candidate->chain;
 	const bool next = activation->target == UPLOAD_NEXT;
-	const struct event event = {
-		.severity = *chain->warning ? "WARN" : "NOTICE",
-		.type = next ? "signing_ca.staged" : "signing_ca.activated",
-		.project = project->id,
-		.project_name = project->name,
-	};
+	const struct event event = event_of(*chain->warning ? "WARN" : "NOTICE",
+					    next ? "signing_ca.staged" : "signing_ca.activated", project, NULL);
 	char end[32];
 
 	clock_format(chain->not_after, end);

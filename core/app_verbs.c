@@ -10,15 +10,7 @@
 static int app_event(struct store *store, const struct project_row *project, const struct app_row *row, const char *type,
 		     const char *what, struct error *err)
 {
-	const struct event event = {
-		.severity = "NOTICE",
-		.type = type,
-		.project = project->id,
-		.project_name = project->name,
-		.app = row->id,
-		.app_name = row->name,
-		.generation = row->last_number,
-	};
+	const struct event event = event_of("NOTICE", type, project, row);
 
 	return event_add(store, &event, err, "%s", what);
 }

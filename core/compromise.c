@@ -62,15 +62,7 @@ static int revoke_event(const struct distrust *d, struct store *store, const str
 {
 	struct project_row project = {0};
 	int r = project_by_id(store, app->project, &project, err);
-	const struct event event = {
-		.severity = "WARN",
-		.type = "device_ca.revoked",
-		.project = project.id,
-		.project_name = project.name,
-		.app = app->id,
-		.app_name = app->name,
-		.generation = app->last_number,
-	};
+	const struct event event = event_of("WARN", "device_ca.revoked", &project, app);
 
 	if (r == 0)
 		r = audit_trigger(store, &d->verb.job.caller, "revoke", &project, app, err);
@@ -107,12 +99,7 @@ void core_app_revoke(struct core *core, const struct caller *caller, rowid app, 
 static int compromised_event(const struct distrust *d, struct store *store, const struct project_row *project,
 			     struct error *err)
 {
-	const struct event event = {
-		.severity = "ERROR",
-		.type = "signing_ca.compromised",
-		.project = project->id,
-		.project_name = project->name,
-	};
+	const struct event event = event_of("ERROR", "signing_ca.compromised", project, NULL);
 
 	return event_add(store, &event, err,
 			 "signing CA marked compromised: %s; upload another one, then touch force_update", d->reason);

@@ -31,6 +31,20 @@ static int event_line(struct store *store, const struct event *event, const char
 	return r < 0 ? r : buffer_status(line) < 0 ? error_set(err, ENOMEM, "out of memory") : 0;
 }
 
+struct event event_of(const char *severity, const char *type, const struct project_row *project,
+		      const struct app_row *app)
+{
+	return (struct event){
+		.severity = severity,
+		.type = type,
+		.project = project->id,
+		.project_name = project->name,
+		.app = app ? app->id : 0,
+		.app_name = app ? app->name : "",
+		.generation = app ? app->last_number : 0,
+	};
+}
+
 int event_add(struct store *store, const struct event *event, struct error *err, const char *format, ...)
 {
 	_cleanup_buffer_ struct buffer line = {0};

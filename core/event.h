@@ -16,6 +16,10 @@ struct event {
 	unixtime time;        /* 0: now */
 };
 
+/* An event of a project, or (app not NULL) of an app instance in it at its newest generation. Borrows the names of both rows. */
+struct event event_of(const char *severity, const char *type, const struct project_row *project,
+		      const struct app_row *app);
+
 /* [w] Adds the event with the formatted message. */
 int event_add(struct store *store, const struct event *event, struct error *err, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));

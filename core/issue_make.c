@@ -84,18 +84,12 @@ static int revoke_replaced(const struct issuing *issuing, struct store *store, s
 static int issue_event(const struct issuing *issuing, struct store *store, struct error *err)
 {
 	const struct view *view = issuing->view;
-	const struct event event = {
-		.severity = "NOTICE",
-		.type = view->generation.id ? "device_ca.renewed" : "device_ca.issued",
-		.project = view->project->row.id,
-		.project_name = view->project->row.name,
-		.app = view->app->row.id,
-		.app_name = view->app->row.name,
-		.generation = issuing->row.number,
-		.time = issuing->row.issued_at,
-	};
+	struct event event = event_of("NOTICE", view->generation.id ? "device_ca.renewed" : "device_ca.issued",
+				      &view->project->row, &view->app->row);
 	char end[32];
 
+	event.generation = issuing->row.number;
+	event.time = issuing->row.issued_at;
 	clock_format(issuing->row.not_after, end);
 	return event_add(store, &event, err, "certificate issued, valid until %s", end);
 }

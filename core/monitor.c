@@ -111,16 +111,13 @@ static const struct {
 static int app_look_event(const struct look *look, struct store *store, const struct app_row *app, struct error *err)
 {
 	struct project_row project = {0};
-	struct event event = {.project = app->project, .app = app->id, .generation = app->last_number};
+	struct event event;
 	int r = project_by_id(store, app->project, &project, err);
 
-	event.project_name = project.name;
-	event.app_name = app->name;
 	for (size_t i = 0; r == 0 && i < sizeof(told) / sizeof(told[0]); i++) {
 		if (told[i].state != look->state)
 			continue;
-		event.severity = told[i].severity;
-		event.type = told[i].type;
+		event = event_of(told[i].severity, told[i].type, &project, app);
 		return event_add(store, &event, err, "%s", told[i].message);
 	}
 	return r;
@@ -235,12 +232,8 @@ static int project_look_event(const struct look *look, struct store *store, cons
 			      struct error *err)
 {
 	const bool expired = look->state == STATE_EXPIRED;
-	const struct event event = {
-		.severity = expired ? "ERROR" : "WARN",
-		.type = expired ? "signing_ca.expired" : "signing_ca.expiring",
-		.project = project->id,
-		.project_name = project->name,
-	};
+	const struct event event = event_of(expired ? "ERROR" : "WARN",
+					    expired ? "signing_ca.expired" : "signing_ca.expiring", project, NULL);
 
 	if (look->state != STATE_EXPIRED && look->state != STATE_EXPIRING)
 		return 0;

@@ -23,10 +23,11 @@ static int operation_event(struct store *store, rowid project, const char *sever
 {
 	struct project_row row = {0};
 	char type[48];
-	struct event event = {.severity = severity, .type = type, .project = project, .project_name = row.name};
+	struct event event;
 	int r = project_by_id(store, project, &row, err);
 
 	snprintf(type, sizeof(type), "%s.%s", kind, what);
+	event = event_of(severity, type, &row, NULL);
 	return r == 0 ? event_add(store, &event, err, "%s: %s", kind, what) : r;
 }
 
@@ -111,19 +112,13 @@ static int force_update_apply(struct job *job, struct store *store, struct error
 
 	if (r == 0)
 		r = project_next_epoch(store, v->row.project, trigger_says_compromised(v->reason), err);
-
 	return r == 0 ? operation_start(v, job, store, err) : r;
 }
 
 /* The staged successor becomes the active signing CA (SPEC 5.4). */
 static int switch_to_next(struct store *store, const struct project_row *project, struct error *err)
 {
-	const struct event event = {
-		.severity = "NOTICE",
-		.type = "signing_ca.activated",
-		.project = project->id,
-		.project_name = project->name,
-	};
+	const struct event event = event_of("NOTICE", "signing_ca.activated", project, NULL);
 	int r = project_set_signing_ca(store, project->id, project->next_ca, err);
 
 	if (r == 0)
@@ -250,7 +245,6 @@ bool operation_holds(int r)
 {
 	return r == -ENOKEY || r == -EKEYEXPIRED || r == -EKEYREVOKED || r == -EAGAIN;
 }
-
 
 static int note_apply(struct job *job, struct store *store, struct error *err)
 {

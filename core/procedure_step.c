@@ -64,20 +64,16 @@ static int note_event(const struct note *note, struct store *store, const struct
 	const bool failed = *note->complaint;
 	char type[32];
 	struct project_row project = {0};
-	struct event event = {.severity = failed ? note->row.failed ? "ERROR" : "WARN" : "NOTICE", .type = type};
+	struct event event;
 	int r;
 
 	if (note->hook == HOOK_COUNT && !failed)
 		return 0;
 	r = project_by_id(store, app->project, &project, err);
 	snprintf(type, sizeof(type), "hook.%s", note->hook == HOOK_COUNT ? "issue" : hook_name(note->hook));
-	event.project = project.id;
-	event.project_name = project.name;
-	event.app = app->id;
-	event.app_name = app->name;
-	event.generation = app->last_number;
 	if (r < 0)
 		return r;
+	event = event_of(!failed ? "NOTICE" : note->row.failed ? "ERROR" : "WARN", type, &project, app);
 	if (!failed)
 		return event_add(store, &event, err, "%s: done", note->row.operation);
 	return event_add(store, &event, err, "%s: try %d failed%s: %s", note->row.operation, note->row.attempts,

@@ -34,12 +34,7 @@ struct owner owner_new(const struct caller *caller, mode_t mode)
 static int project_event(struct store *store, const struct project_row *row, const char *type, const char *what,
 			 struct error *err)
 {
-	const struct event event = {
-		.severity = "NOTICE",
-		.type = type,
-		.project = row->id,
-		.project_name = row->name,
-	};
+	const struct event event = event_of("NOTICE", type, row, NULL);
 
 	return event_add(store, &event, err, "%s", what);
 }

@@ -66,12 +66,7 @@ static int make_next(struct successor *s, const struct signing_ca *ca, unixtime 
 
 static int request_event(struct store *store, const struct project_row *project, struct error *err)
 {
-	const struct event event = {
-		.severity = "WARN",
-		.type = "signing_ca.requested",
-		.project = project->id,
-		.project_name = project->name,
-	};
+	const struct event event = event_of("WARN", "signing_ca.requested", project, NULL);
 
 	return event_add(store, &event, err,
 			 "csr.pem asks for a successor: have it signed and write the certificate with its chain to cert.pem");

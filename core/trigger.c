@@ -170,17 +170,9 @@ static int purge_revokes(const struct purge *purge, struct store *store, const s
 static int purge_event(struct store *store, const struct caller *caller, const struct app_row *app, const char *reason,
 		       struct error *err)
 {
-	struct project_row project;
+	struct project_row project = {0};
 	int r = project_by_id(store, app->project, &project, err);
-	const struct event event = {
-		.severity = "NOTICE",
-		.type = "device_ca.purged",
-		.project = app->project,
-		.project_name = project.name,
-		.app = app->id,
-		.app_name = app->name,
-		.generation = app->last_number,
-	};
+	const struct event event = event_of("NOTICE", "device_ca.purged", &project, app);
 
 	if (r == 0)
 		r = audit_trigger(store, caller, "purge", &project, app, err);

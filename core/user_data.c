@@ -102,16 +102,15 @@ static int document_apply(struct job *job, struct store *store, struct error *er
 	struct document_verb *v = (struct document_verb *)job;
 	struct project_row project = {0};
 	struct app_row app = {0};
-	struct event event = {.severity = "NOTICE", .type = "user_data.changed", .project = v->project};
+	struct event event;
 	int r = project_by_id(store, v->project, &project, err);
 
 	if (r == 0 && v->scope == CORE_APP)
 		r = app_by_id(store, v->id, &app, err);
 	if (r == 0)
 		r = document_put(store, scopes[v->scope], v->id, v->name, buffer_span(&v->content), err);
-	event.project_name = project.name;
-	event.app = app.id;
-	event.app_name = app.name;
+	event = event_of("NOTICE", "user_data.changed", &project, v->scope == CORE_APP ? &app : NULL);
+	event.generation = 0; /* of no certificate */
 	job->touched_app = app.id;
 	return r == 0 ? event_add(store, &event, err, "%s changed", v->name) : r;
 }
