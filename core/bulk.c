@@ -307,11 +307,6 @@ void bulks_stop(struct bulks *bulks)
 	pthread_mutex_unlock(&bulks->lock);
 }
 
-static int collect(void *context, rowid project)
-{
-	return idlist_add(context, project);
-}
-
 int bulks_resume(struct bulks *bulks, struct error *err)
 {
 	_cleanup_idlist_ struct idlist projects = {0};
@@ -319,7 +314,7 @@ int bulks_resume(struct bulks *bulks, struct error *err)
 	int r = core_reader(bulks->core, &store, err);
 
 	if (r == 0)
-		r = operation_each_active(store, collect, &projects, err);
+		r = operation_each_active(store, idlist_collect, &projects, err);
 	for (size_t i = 0; r == 0 && i < projects.count; i++)
 		bulks_kick(bulks, projects.id[i]);
 	return r;

@@ -44,16 +44,10 @@ static void distrust_submit(struct core *core, const struct caller *caller, rowi
 static int count_firing(const struct distrust *d, struct store *store, const char *scope, const char *name,
 			struct error *err)
 {
-	struct trigger_row trigger;
-	int r = trigger_get(store, scope, d->object, name, &trigger, err);
+	const struct trigger_firing firing = {
+		.time = clock_now(), .reason = d->reason, .state = "done"};
 
-	if (r < 0)
-		return r;
-	trigger.counter++;
-	trigger.last = clock_now();
-	strcpy(trigger.reason, d->reason);
-	strcpy(trigger.state, "done");
-	return trigger_put(store, scope, d->object, name, &trigger, err);
+	return trigger_fire(store, scope, d->object, name, &firing, NULL, err);
 }
 
 /* ---- revoke ---- */

@@ -68,7 +68,7 @@ struct view {
 	struct decision decision;        /* of an app instance */
 };
 
-/* The view's facts as the rules want them. */
+/* The view's facts as the rules want them; of a project: those about app instances are missing. */
 struct situation view_situation(const struct view *view);
 
 #endif

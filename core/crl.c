@@ -89,13 +89,8 @@ static void issuer_rows_clear(struct issuer_rows *rows)
 	free(rows->row);
 }
 
-static int collect(void *context, rowid id)
-{
-	return idlist_add(context, id);
-}
-
-static int add_if_same(struct core *core, const struct signing_ca *ca, rowid id, struct issuer_rows *rows,
-		       struct error *err)
+static int add_if_same(struct core *core, const struct signing_ca *ca, rowid id,
+		       struct issuer_rows *rows, struct error *err)
 {
 	struct signing_ca *other;
 	int r = core_signing_ca(core, id, &other, err);
@@ -112,7 +107,7 @@ static int rows_of_issuer(struct core *core, const struct signing_ca *ca, struct
 			  struct error *err)
 {
 	_cleanup_idlist_ struct idlist ids = {0};
-	int r = signing_ca_each_of_key(store, ca->row.key, collect, &ids, err);
+	int r = signing_ca_each_of_key(store, ca->row.key, idlist_collect, &ids, err);
 
 	if (r < 0)
 		return r;

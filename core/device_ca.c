@@ -158,3 +158,21 @@ void device_ca_decide(const struct situation *s, struct decision *ret)
 	else
 		ret->verdict = renews_on_read(s) ? VERDICT_ISSUE : VERDICT_SERVE;
 }
+
+unixtime project_warning_at(const struct project *project)
+{
+	return project->signing_ca->row.not_after - (unixtime)project->policy.warn_days * DAY;
+}
+
+enum state project_signing_ca_state(const struct project *project, unixtime now)
+{
+	const struct signing_ca *ca = project->signing_ca;
+
+	if (!ca)
+		return STATE_NO_SIGNING_CA;
+	if (ca->row.compromised_at)
+		return STATE_COMPROMISED;
+	if (now >= ca->row.not_after)
+		return STATE_EXPIRED;
+	return now >= project_warning_at(project) ? STATE_EXPIRING : STATE_VALID;
+}

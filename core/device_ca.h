@@ -67,4 +67,11 @@ unixtime device_ca_renewal_at(const struct policy *policy, const struct generati
 /* False where a renewal would gain less than a tenth of a certificate's life: the signing CA's end is the cause then. */
 bool device_ca_gains(const struct situation *s);
 
+/* When the end of a project's active signing CA, which there is, begins to be told of: warn_days
+ * ahead. */
+unixtime project_warning_at(const struct project *project);
+
+/* The state of its active signing CA: NO_SIGNING_CA, COMPROMISED, EXPIRED, EXPIRING or VALID. */
+enum state project_signing_ca_state(const struct project *project, unixtime now);
+
 #endif

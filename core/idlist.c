@@ -15,6 +15,11 @@ int idlist_add(struct idlist *list, rowid id)
 	return 0;
 }
 
+int idlist_collect(void *list, rowid id)
+{
+	return idlist_add(list, id);
+}
+
 void idlist_clear(struct idlist *list)
 {
 	free(list->id);

@@ -13,6 +13,8 @@ struct idlist {
 
 /* Appends; -ENOMEM leaves the list as it was. */
 int idlist_add(struct idlist *list, rowid id);
+/* The same, as what a listing of the store calls for each row. */
+int idlist_collect(void *list, rowid id);
 void idlist_clear(struct idlist *list);
 #define _cleanup_idlist_ __attribute__((cleanup(idlist_clear)))
 

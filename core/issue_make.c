@@ -52,18 +52,16 @@ static int plan_holds(const struct issuing *issuing, struct store *store, struct
 	return 0;
 }
 
-static int count_renewal(const struct issue_order *order, struct store *store, unixtime now, struct error *err)
+static int record_renewal(const struct issuing *issuing, struct store *store,
+			  const struct app_row *app, struct error *err)
 {
-	struct trigger_row trigger;
-	int r = trigger_get(store, "app", order->app, "renew", &trigger, err);
+	const struct issue_order *order = issuing->order;
+	const struct trigger_firing firing = {
+		.time = issuing->row.issued_at, .reason = order->reason, .state = "done"};
+	int r = audit_trigger(store, &order->caller, "renew", &issuing->view->project->row, app,
+			      err);
 
-	if (r < 0)
-		return r;
-	trigger.counter++;
-	trigger.last = now;
-	strcpy(trigger.state, "done");
-	strcpy(trigger.reason, order->reason);
-	return trigger_put(store, "app", order->app, "renew", &trigger, err);
+	return r == 0 ? trigger_fire(store, "app", order->app, "renew", &firing, NULL, err) : r;
 }
 
 /* What force_update replaces is revoked as a purge does it (SPEC 5.7); a renewal revokes nothing. */
@@ -118,9 +116,7 @@ static int issuing_apply(struct job *job, struct store *store, struct error *err
 	if (r == 0)
 		r = issue_event(issuing, store, err);
 	if (r == 0 && issuing->order->cause == ISSUE_FOR_RENEW)
-		r = audit_trigger(store, &issuing->order->caller, "renew", &issuing->view->project->row, &app, err);
-	if (r == 0 && issuing->order->cause == ISSUE_FOR_RENEW)
-		r = count_renewal(issuing->order, store, issuing->row.issued_at, err);
+		r = record_renewal(issuing, store, &app, err);
 	job->touched_app = issuing->app;
 	job->announce = issuing->order->cause != ISSUE_FOR_READ; /* a read's own node is the one to come */
 	return r;

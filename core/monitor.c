@@ -194,33 +194,14 @@ static void app_look(struct core *core, rowid id)
 
 /* ---- projects ---- */
 
-/* When the end of the signing CA begins to be told of. */
-static unixtime warning_at(const struct view *view)
-{
-	return view->project->signing_ca->row.not_after - (unixtime)view->project->policy.warn_days * DAY;
-}
-
-static enum state signing_ca_look_state(const struct view *view)
-{
-	const struct signing_ca *ca = view->project->signing_ca;
-
-	if (!ca)
-		return STATE_NO_SIGNING_CA;
-	if (ca->row.compromised_at)
-		return STATE_COMPROMISED;
-	if (view->now >= ca->row.not_after)
-		return STATE_EXPIRED;
-	return view->now >= warning_at(view) ? STATE_EXPIRING : STATE_VALID;
-}
-
 static unixtime project_next_look(const struct view *view)
 {
 	const struct signing_ca *ca = view->project->signing_ca;
 
 	if (!ca || ca->row.compromised_at || view->now >= ca->row.not_after)
 		return 0;
-	if (view->now < warning_at(view))
-		return warning_at(view);
+	if (view->now < project_warning_at(view->project))
+		return project_warning_at(view->project);
 	/* Until a successor is staged it is tried again. */
 	if (!view->project->row.next_ca && !view->project->row.csr_key && view->now + STAGE_SECONDS < ca->row.not_after)
 		return view->now + STAGE_SECONDS;
@@ -288,6 +269,7 @@ static void project_recheck(struct core *core, const struct project_row *project
 static void project_look(struct core *core, rowid id)
 {
 	_cleanup_view_ struct view *view = NULL;
+	enum state state;
 	struct look *look;
 	struct error err;
 
@@ -301,14 +283,15 @@ static void project_look(struct core *core, rowid id)
 	if (!look)
 		return;
 	look->id = id;
-	look->state = signing_ca_look_state(view);
+	state = project_signing_ca_state(view->project, view->now);
+	look->state = state;
 	look->announced = view->project->row.announced;
 	look->tell = (int)look->state != look->announced;
 	look->due_at = project_next_look(view);
 	strcpy(look->message, look->state == STATE_EXPIRED ? "The CA certificate has expired." :
 							     "The CA certificate expires soon: touch update.");
 	verb_submit(&look->verb, project_look_apply);
-	if (signing_ca_look_state(view) == STATE_EXPIRING)
+	if (state == STATE_EXPIRING)
 		successor_stage(core, view);
 }
 

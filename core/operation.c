@@ -66,33 +66,20 @@ static int operation_possible(struct core *core, rowid project, bool switches, s
 		return next_usable(core, view, err);
 	if (!view_attached(view))
 		return 0;
-	situation = (struct situation){
-		.project = view->project,
-		.now = view->now,
-		.clock_floor = core_clock_floor(core),
-	};
+	situation = view_situation(view);
 	return device_ca_issuable(&situation, err);
 }
 
 /* ---- the triggers ---- */
 
-static int count_firing(const struct operation_verb *v, struct store *store, unixtime now, struct error *err)
+static int operation_start(struct operation_verb *v, struct job *job, struct store *store,
+			   struct error *err)
 {
-	struct trigger_row trigger;
-	int r = trigger_get(store, "project", v->row.project, v->row.kind, &trigger, err);
-
-	if (r < 0)
-		return r;
-	trigger.counter++;
-	trigger.last = now;
-	strcpy(trigger.reason, v->reason);
-	return trigger_put(store, "project", v->row.project, v->row.kind, &trigger, err);
-}
-
-static int operation_start(struct operation_verb *v, struct job *job, struct store *store, struct error *err)
-{
+	/* Behind the newest operation, whose own state is shown, there are only ended ones. */
+	const struct trigger_firing firing = {
+		.time = v->row.started_at, .reason = v->reason, .state = "done"};
 	struct project_row project;
-	int r = count_firing(v, store, v->row.started_at, err);
+	int r = trigger_fire(store, "project", v->row.project, v->row.kind, &firing, NULL, err);
 
 	if (r == 0)
 		r = project_by_id(store, v->row.project, &project, err);

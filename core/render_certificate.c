@@ -8,9 +8,6 @@
 
 enum { DAY = 86400, TRUST_DAYS_AFTER_END = 30 };
 
-/* What stat shows of a file that can't be read now: anything but 0 (GNU tar would not even try to open it). */
-enum { SIZE_UNKNOWN = 1 };
-
 /* GeneralizedTime from 2050 on (RFC 5280, 4.1.2.5): two bytes more. */
 static const unixtime year_2050 = 2524608000;
 
@@ -175,11 +172,6 @@ static void trust_add_top(struct buffer *out, const struct signing_ca *ca)
 	buffer_add_span(out, buffer_span(&pem));
 }
 
-static int trust_collect(void *context, rowid id)
-{
-	return idlist_add(context, id);
-}
-
 static int trust_add(const struct view *view, rowid id, struct buffer *out, struct error *err)
 {
 	struct signing_ca *ca;
@@ -202,8 +194,9 @@ int render_trust_bundle(const struct view *view, struct buffer *out, struct erro
 	int r = core_reader(view->core, &store, err);
 
 	if (r == 0)
-		r = signing_ca_each_replaced(store, &view->project->row, view->now - TRUST_DAYS_AFTER_END * DAY,
-					     trust_collect, &replaced, err);
+		r = signing_ca_each_replaced(store, &view->project->row,
+					     view->now - TRUST_DAYS_AFTER_END * DAY, idlist_collect,
+					     &replaced, err);
 	if (r == 0 && active && !active->row.compromised_at)
 		trust_add_top(out, active);
 	if (r == 0 && view->project->row.next_ca)

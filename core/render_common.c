@@ -155,7 +155,7 @@ size_t signing_ca_notices(const struct view *view, struct notice *ret)
 		notice_compromised(ca, &ret[n++]);
 	if (view->now >= ca->row.not_after)
 		notice_ended(ca, &ret[n++]);
-	else if (view->now >= ca->row.not_after - (unixtime)view->project->policy.warn_days * DAY)
+	else if (view->now >= project_warning_at(view->project))
 		notice_ending(ca, view->now, &ret[n++]);
 	if (!ca->chain.has_root)
 		notice_no_root(&ret[n++]);

@@ -6,6 +6,10 @@
 #include "core_internal.h"
 #include "document.h"
 
+/* What stat shows of a file that can't be read now: anything but 0 (GNU tar would not even try to
+ * open it). */
+enum { SIZE_UNKNOWN = 1 };
+
 /* Both forms of a file are one function. */
 typedef int (*document_fn)(const struct view *view, struct document *document, struct error *err);
 int render_document(const struct view *view, enum document_form form, document_fn fill, struct buffer *out,

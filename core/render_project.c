@@ -19,11 +19,6 @@ int render_policy(const struct view *view, struct buffer *out, struct error *err
 
 /* ---- status of the project ---- */
 
-static bool ends_soon(const struct view *view)
-{
-	return view->now >= view->project->signing_ca->row.not_after - (unixtime)view->project->policy.warn_days * DAY;
-}
-
 /* States are ordered worst first. */
 static enum state worse(enum state a, enum state b)
 {
@@ -33,15 +28,11 @@ static enum state worse(enum state a, enum state b)
 /* The signing CA's own state comes first, then the worst of the app instances. */
 static enum state project_state(const struct view *view, const struct app_counts *counts)
 {
-	const struct signing_ca *ca = view->project->signing_ca;
+	const enum state own = project_signing_ca_state(view->project, view->now);
 
-	if (!ca)
-		return STATE_NO_SIGNING_CA;
-	if (ca->row.compromised_at)
-		return STATE_COMPROMISED;
-	if (view->now >= ca->row.not_after)
-		return STATE_EXPIRED;
-	return worse(counts_worst(counts), ends_soon(view) ? STATE_EXPIRING : STATE_NOT_ISSUED);
+	if (own == STATE_EXPIRING)
+		return worse(counts_worst(counts), own);
+	return own == STATE_VALID ? worse(counts_worst(counts), STATE_NOT_ISSUED) : own;
 }
 
 static void project_message(enum state state, const struct app_counts *counts, char *ret, size_t size)
@@ -186,11 +177,6 @@ int render_signing_ca_info_json(const struct view *view, struct buffer *out, str
 
 /* ---- crl.pem ---- */
 
-static int collect_id(void *context, rowid id)
-{
-	return idlist_add(context, id);
-}
-
 static int add_crl_of(const struct view *view, rowid id, struct buffer *out, struct error *err)
 {
 	struct signing_ca *ca;
@@ -213,7 +199,8 @@ int render_crl(const struct view *view, struct buffer *out, struct error *err)
 	int r = core_reader(view->core, &store, err);
 
 	if (r == 0)
-		r = signing_ca_each_replaced(store, project, view->now, collect_id, &replaced, err);
+		r = signing_ca_each_replaced(store, project, view->now, idlist_collect, &replaced,
+					     err);
 	if (r == 0 && project->signing_ca)
 		r = add_crl_of(view, project->signing_ca, out, err);
 	for (size_t i = 0; r == 0 && i < replaced.count; i++)
@@ -248,15 +235,11 @@ int render_next_info(const struct view *view, struct buffer *out, struct error *
 
 static const char *signing_ca_state(const struct view *view)
 {
-	const struct signing_ca *ca = view->project->signing_ca;
+	const enum state state = project_signing_ca_state(view->project, view->now);
 
-	if (!ca)
+	if (state == STATE_NO_SIGNING_CA)
 		return "NONE";
-	if (ca->row.compromised_at)
-		return "COMPROMISED";
-	if (view->now >= ca->row.not_after)
-		return "EXPIRED";
-	return ends_soon(view) ? "EXPIRING" : "ACTIVE";
+	return state == STATE_VALID ? "ACTIVE" : state_name(state);
 }
 
 static void document_parts(struct document *document, const char *key, const bool parts[UPLOAD_PART_COUNT])
@@ -279,8 +262,8 @@ static void document_uploads(const struct view *view, struct document *document,
 	char rejected[512];
 
 	upload_waiting(view->core->upload, project, target, staged, missing);
-	(void)rejected_get(view->core->rejected, project, target == UPLOAD_NEXT ? REJECTED_NEXT : REJECTED_SIGNING_CA,
-			   rejected, sizeof(rejected));
+	(void)rejected_get(view->core->rejected, project, upload_rejected_file(target), rejected,
+			   sizeof(rejected));
 	if (has_one && !staged[UPLOAD_CERT] && !staged[UPLOAD_KEY])
 		memset(missing, 0, sizeof(missing)); /* nothing is under way */
 	document_parts(document, "staged", staged);

@@ -26,11 +26,7 @@ static int render_trigger(const struct trigger_row *row, const char *would, stru
 /* Most triggers are refused while nothing can be issued. */
 static void would_issue(const struct view *view, const char *effect, char would[WOULD_SIZE])
 {
-	const struct situation situation = {
-		.project = view->project,
-		.now = view->now,
-		.clock_floor = core_clock_floor(view->core),
-	};
+	const struct situation situation = view_situation(view);
 	struct error refusal;
 
 	if (device_ca_issuable(&situation, &refusal) < 0)

@@ -3,9 +3,6 @@
 #include "template.h"
 #include "user_data.h"
 
-/* What stat shows of a file that can't be made now: see render_certificate.c. */
-enum { SIZE_UNKNOWN = 1 };
-
 int render_template(const struct view *view, struct buffer *out, struct error *err)
 {
 	return user_data_template(view, out, err);
@@ -16,25 +13,18 @@ int render_project_template(const struct view *view, struct buffer *out, struct 
 	return user_data_project_template(view, out, err);
 }
 
-static int render_details_of(const struct view *view, const char *scope, rowid id, struct buffer *out,
-			     struct error *err)
-{
-	struct store *store;
-	int r = core_reader(view->core, &store, err);
-
-	if (r == 0)
-		r = document_get(store, scope, id, "details", out, err);
-	return r == -ENOENT ? 0 : r;
-}
-
 int render_details(const struct view *view, struct buffer *out, struct error *err)
 {
-	return render_details_of(view, "app", view->app->row.id, out, err);
+	const int r = user_data_written(view, CORE_APP, "details", out, err);
+
+	return r < 0 ? r : 0;
 }
 
 int render_project_details(const struct view *view, struct buffer *out, struct error *err)
 {
-	return render_details_of(view, "project", view->project->row.id, out, err);
+	const int r = user_data_written(view, CORE_PROJECT, "details", out, err);
+
+	return r < 0 ? r : 0;
 }
 
 /* ---- user_data ---- */

@@ -238,10 +238,18 @@ int revocation_count(struct store *store, const struct signing_ca_row *ca, unixt
 /* ---- triggers, requests, audit (store_log.c) ---- */
 
 /* scope: "app" or "project". A trigger that never fired gives zeros and the state "none". */
-int trigger_get(struct store *store, const char *scope, rowid object, const char *name, struct trigger_row *ret,
-		struct error *err);
-int trigger_put(struct store *store, const char *scope, rowid object, const char *name, const struct trigger_row *row,
-		struct error *err); /* [w] */
+int trigger_get(struct store *store, const char *scope, rowid object, const char *name,
+		struct trigger_row *ret, struct error *err);
+int trigger_put(struct store *store, const char *scope, rowid object, const char *name,
+		const struct trigger_row *row, struct error *err); /* [w] */
+/* [w] Counts one firing; *ret_counter (NULL: nobody asks) is how many there have been. */
+struct trigger_firing {
+	unixtime time;
+	const char *reason;
+	const char *state; /* that of the operation from now on */
+};
+int trigger_fire(struct store *store, const char *scope, rowid object, const char *name,
+		 const struct trigger_firing *firing, int64_t *ret_counter, struct error *err);
 /* [w] Triggers and texts of an object that goes away. */
 int trigger_drop(struct store *store, const char *scope, rowid object, struct error *err);
 

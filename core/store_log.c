@@ -1,8 +1,10 @@
 /* What happened: triggers fired, requests answered, keys read. */
 #include "store_internal.h"
 
-int trigger_get(struct store *store, const char *scope, rowid object, const char *name, struct trigger_row *ret,
-		struct error *err)
+#include <stdio.h>
+
+int trigger_get(struct store *store, const char *scope, rowid object, const char *name,
+		struct trigger_row *ret, struct error *err)
 {
 	_cleanup_statement_ sqlite3_stmt *stmt =
 		statement(store, err,
@@ -30,6 +32,23 @@ int trigger_put(struct store *store, const char *scope, rowid object, const char
 			     " VALUES(?, ?, ?, ?, ?, ?, ?) ON CONFLICT(scope, object, name) DO UPDATE SET"
 			     " counter=excluded.counter, last=excluded.last, reason=excluded.reason, state=excluded.state",
 			     "titiitt", scope, object, name, row->counter, row->last, row->reason, row->state);
+}
+
+int trigger_fire(struct store *store, const char *scope, rowid object, const char *name,
+		 const struct trigger_firing *firing, int64_t *ret_counter, struct error *err)
+{
+	struct trigger_row row;
+	int r = trigger_get(store, scope, object, name, &row, err);
+
+	if (r < 0)
+		return r;
+	row.counter++;
+	row.last = firing->time;
+	snprintf(row.reason, sizeof(row.reason), "%s", firing->reason);
+	snprintf(row.state, sizeof(row.state), "%s", firing->state);
+	if (ret_counter)
+		*ret_counter = row.counter;
+	return trigger_put(store, scope, object, name, &row, err);
 }
 
 int trigger_drop(struct store *store, const char *scope, rowid object, struct error *err)

@@ -231,28 +231,24 @@ static int purge_takes_away(struct purge *purge, struct store *store, const stru
 static int purge_apply(struct job *job, struct store *store, struct error *err)
 {
 	struct purge *purge = (struct purge *)job;
+	const struct trigger_firing firing = {
+		.time = clock_now(), .reason = purge->reason, .state = "running"};
 	struct procedure_row procedure;
-	struct trigger_row trigger;
 	struct app_row app;
+	int64_t counter;
 	int r = purge_possible(purge->verb.core, purge->app, &purge->grace_hours, err);
 
 	if (r == 0)
 		r = app_by_id(store, purge->app, &app, err);
 	if (r == 0)
-		r = trigger_get(store, "app", app.id, "purge", &trigger, err);
+		r = trigger_fire(store, "app", app.id, "purge", &firing, &counter, err);
 	if (r < 0)
 		return r;
-	trigger.counter++;
-	trigger.last = clock_now();
-	strcpy(trigger.reason, purge->reason);
-	strcpy(trigger.state, "running");
 	job->touched_app = app.id;
 	job->announce = true;
-	r = trigger_put(store, "app", app.id, "purge", &trigger, err);
+	r = purge_procedure(store, app.id, counter, &procedure, err);
 	if (r == 0)
-		r = purge_procedure(store, app.id, trigger.counter, &procedure, err);
-	if (r == 0)
-		r = purge_takes_away(purge, store, &app, &procedure, trigger.last, err);
+		r = purge_takes_away(purge, store, &app, &procedure, firing.time, err);
 	if (r == 0 && app.revoked_at)
 		r = app_set_revoked(store, app.id, 0, "", err);
 	return r == 0 ? purge_event(store, &job->caller, &app, purge->reason, err) : r;

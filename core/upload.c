@@ -168,7 +168,7 @@ struct upload_verb {
 	struct activation activation;
 };
 
-static enum rejected_file rejected_file(enum upload_target target)
+enum rejected_file upload_rejected_file(enum upload_target target)
 {
 	return target == UPLOAD_NEXT ? REJECTED_NEXT : REJECTED_SIGNING_CA;
 }
@@ -184,7 +184,8 @@ static void upload_clear(struct verb *verb)
 
 static void upload_refuse(struct upload_verb *v, int r, const struct error *err)
 {
-	rejected_set(v->verb.core->rejected, v->project, rejected_file(v->target), err->text);
+	rejected_set(v->verb.core->rejected, v->project, upload_rejected_file(v->target),
+		     err->text);
 	verb_answer(&v->verb, r, err);
 }
 
@@ -192,7 +193,7 @@ static void upload_committed(struct verb *verb)
 {
 	struct upload_verb *v = (struct upload_verb *)verb;
 
-	rejected_set(verb->core->rejected, v->project, rejected_file(v->target), NULL);
+	rejected_set(verb->core->rejected, v->project, upload_rejected_file(v->target), NULL);
 	upload_forget(verb->core->upload, v->project, v->target);
 	bulks_kick(verb->core->bulks, v->project); /* a job may be waiting for just this */
 }
@@ -204,7 +205,8 @@ static int upload_apply(struct job *job, struct store *store, struct error *err)
 	int r = activation_apply(&v->activation, job, store, err);
 
 	if (r == -EKEYREJECTED)
-		rejected_set(v->verb.core->rejected, v->project, rejected_file(v->target), err->text);
+		rejected_set(v->verb.core->rejected, v->project, upload_rejected_file(v->target),
+			     err->text);
 	return r;
 }
 
@@ -322,7 +324,8 @@ static void upload_task(struct task *task)
 	if (r == JUDGED_COMPLETE)
 		r = activation_prepare(&v->activation, v->verb.core, v->project, v->target, &v->candidate, &err);
 	else if (r >= 0) {
-		rejected_set(v->verb.core->rejected, v->project, rejected_file(v->target), NULL);
+		rejected_set(v->verb.core->rejected, v->project, upload_rejected_file(v->target),
+			     NULL);
 		verb_answer(&v->verb, 0, &err);
 		return;
 	}

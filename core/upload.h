@@ -5,6 +5,7 @@
 #define CORE_UPLOAD_H
 
 #include "certfs/core.h"
+#include "rejected.h"
 
 struct upload;
 
@@ -17,5 +18,8 @@ void upload_tick(struct upload *upload, unixtime now);
 /* Which parts of a project wait, and which are missing for them to be of use, for signing_ca/status. */
 void upload_waiting(struct upload *upload, rowid project, enum upload_target target, bool ret_staged[UPLOAD_PART_COUNT],
 		    bool ret_missing[UPLOAD_PART_COUNT]);
+
+/* Where the reason of a refused upload is kept. */
+enum rejected_file upload_rejected_file(enum upload_target target);
 
 #endif

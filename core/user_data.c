@@ -34,8 +34,8 @@ static void built_in(const struct policy *policy, struct buffer *out)
 }
 
 /* 1: found, 0: there is none. */
-static int document_find(const struct view *view, enum core_scope scope, const char *name, struct buffer *ret,
-			 struct error *err)
+int user_data_written(const struct view *view, enum core_scope scope, const char *name,
+		      struct buffer *ret, struct error *err)
 {
 	const rowid id = scope == CORE_APP ? view->app->row.id : view->project->row.id;
 	struct store *store;
@@ -48,7 +48,7 @@ static int document_find(const struct view *view, enum core_scope scope, const c
 
 int user_data_project_template(const struct view *view, struct buffer *ret, struct error *err)
 {
-	int r = document_find(view, CORE_PROJECT, "template", ret, err);
+	int r = user_data_written(view, CORE_PROJECT, "template", ret, err);
 
 	if (r == 0)
 		built_in(&view->project->policy, ret);
@@ -57,7 +57,7 @@ int user_data_project_template(const struct view *view, struct buffer *ret, stru
 
 int user_data_template(const struct view *view, struct buffer *ret, struct error *err)
 {
-	int r = document_find(view, CORE_APP, "template", ret, err);
+	int r = user_data_written(view, CORE_APP, "template", ret, err);
 
 	return r == 0 ? user_data_project_template(view, ret, err) : r < 0 ? r : 0;
 }
@@ -65,7 +65,7 @@ int user_data_template(const struct view *view, struct buffer *ret, struct error
 static int details_of(const struct view *view, enum core_scope scope, struct details **ret, struct error *err)
 {
 	_cleanup_buffer_ struct buffer text = {0};
-	int r = document_find(view, scope, "details", &text, err);
+	int r = user_data_written(view, scope, "details", &text, err);
 
 	return r <= 0 ? r : details_parse(buffer_span(&text), ret, err);
 }

@@ -11,6 +11,11 @@ int user_data_template(const struct view *view, struct buffer *ret, struct error
 /* The template of the project: its own, or the same built-in one. */
 int user_data_project_template(const struct view *view, struct buffer *ret, struct error *err);
 
+/* What was written to an app instance's or a project's "template" or "details": 1, or 0 if nothing
+ * was. */
+int user_data_written(const struct view *view, enum core_scope scope, const char *name,
+		      struct buffer *ret, struct error *err);
+
 /* Its own details over the project's. */
 int user_data_details(const struct view *view, struct details **ret, struct error *err);
 
