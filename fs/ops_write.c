@@ -169,7 +169,9 @@ struct judging {
 	int r;
 };
 
-static void handle_judged(struct fs *fs, uint64_t fh)
+/* Taken. A refused handle stays dirty until its release: a worker that meets its flush again, because this one died before the answer
+ * left, must not take it for one that was done. */
+static void handle_taken(struct fs *fs, uint64_t fh)
 {
 	_cleanup_handle_ struct handle *handle = handle_find(fs->handles, fh);
 
@@ -205,8 +207,8 @@ static void judged(void *context, int r, int64_t result, const struct error *err
 	(void)result;
 	(void)err;
 	judging->r = r;
-	if (judging->fh)
-		handle_judged(fs, judging->fh);
+	if (judging->fh && r == 0)
+		handle_taken(fs, judging->fh);
 	if (judging->trigger)
 		invalidate_then(fs->invalidate, judging_answer, judging);
 	else
@@ -290,10 +292,10 @@ void write_release(struct fs *fs, const struct caller *caller, uint64_t fh)
 {
 	_cleanup_handle_ struct handle *handle = handle_find(fs->handles, fh);
 
+	if (!handle || handle->dirty)
+		shared_dirty_clear(fs->shared, fh);
 	if (!handle)
 		return;
-	if (handle->dirty)
-		shared_dirty_clear(fs->shared, fh);
 	if (handle->writing && (handle->row->flags & (TREE_TRIGGER | TREE_TEXT_ONLY)) == TREE_TRIGGER &&
 	    handle->truncated && !handle->written)
 		handle->row->write(fs->core, caller, handle->id, (struct span){0}, fired_at_release, NULL);

@@ -21,7 +21,7 @@ struct shared {
 	_Atomic uint64_t workers;       /* workers started */
 	_Atomic uint64_t newest_request; /* highest raw id seen; kept only where the kernel can't resend (channel.c) */
 	_Atomic uint64_t next_handle;   /* file handle numbers never repeat within a mount */
-	/* Handles whose bytes have arrived but are not judged yet; 0 is free. A new worker that meets a handle which it doesn't
+	/* Handles whose bytes have arrived but have not been taken; 0 is free. A new worker that meets a handle which it doesn't
 	 * know answers EIO if it is here (the bytes died with the old worker) and goes on if not. */
 	_Atomic uint64_t dirty[SHARED_DIRTY_SLOTS];
 	/* Who waits in poll(2), by the kernel's number; 0 is free (pollers.h). */

@@ -1,6 +1,6 @@
 #!/bin/bash
 # mkdir, rmdir, triggers and uploads (by cp, and by temporary file and rename) while the worker is killed again and
-# again: each succeeds, and has happened exactly once. Only an upload whose bytes were still arriving may get EIO.
+# again: each succeeds, and has happened exactly once; what is refused is never told to be taken. Only an upload whose bytes were still arriving may get EIO.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 
@@ -52,6 +52,14 @@ def retried(change):
                 raise
     raise AssertionError("EIO fifty times")
 
+def refused():
+    try:
+        write(projects / "uploads" / "signing_ca" / "next" / "cert.pem", b"no certificate\n")
+    except OSError as error:
+        assert error.errno in (errno.EKEYREJECTED, errno.EIO), error
+    else:
+        raise AssertionError("what is refused was told to be taken")
+
 def upload(how):
     name = "other" if count % 2 == 0 else "int"
     data = b"".join((base / "ca" / f"{name}.{part}").read_bytes() for part in ("chain", "key"))
@@ -72,7 +80,7 @@ def upload(how):
             assert now != pem.blocks(data)[0][1], f"{error}, but it has happened"
     raise AssertionError("lost fifty times")
 
-ACTIONS = {"directories": directories, "keep": keep, "renew": touch, "purge": text,
+ACTIONS = {"directories": directories, "keep": keep, "renew": touch, "purge": text, "refused": refused,
            "upload": lambda: upload("write"), "rename": lambda: upload("rename")}
 while not (base / "stop").exists():
     ACTIONS[kind]()
@@ -82,7 +90,7 @@ PYTHON
 }
 
 actors=()
-for actor in directories:1 directories:2 keep:1 keep:2 renew:1 renew:2 purge:1 upload:1 rename:1; do
+for actor in directories:1 directories:2 keep:1 keep:2 renew:1 renew:2 purge:1 upload:1 rename:1 refused:1; do
     change "${actor%:*}" "${actor#*:}" 2>"$T/err-$actor" &
     actors+=("$!:$actor")
 done
@@ -108,7 +116,7 @@ total() {
 }
 gw=$PROJECTS/p/apps/gw
 renewed=$(total renew 20) purged=$(total purge 10)
-echo "$renewed renewed, $purged purged, $(total keep 20) made, $(total upload 5) and $(total rename 5) uploads"
+echo "$renewed renewed, $purged purged, $(total keep 20) made, $(total refused 5) refused, $(total upload 5) and $(total rename 5) uploads"
 assert_eq "$(field "$gw/renew" counter)" "$renewed" "counter of renew"
 assert_eq "$(field "$gw/purge" counter)" "$purged" "counter of purge"
 assert_eq "$(find "$PROJECTS/p/apps" -maxdepth 1 -name 'k-*' | wc -l)" "$(total keep 20)" "app instances made"
