@@ -7,10 +7,12 @@
 #include <pthread.h>
 
 #include "certfs/buffer.h"
+#include "fs/shared.h"
 #include "fs/tree.h"
 
 /* What a file handle of FUSE says by itself. */
 #define FH_GENERATION (1ULL << 63) /* the rest is the row of a generation */
+#define FH_TRUNCATED  (1ULL << 61) /* opened with O_TRUNC */
 #define FH_EMPTY      (1ULL << 62) /* opened for writing, with nothing in it yet */
 
 struct handle {
@@ -29,7 +31,7 @@ struct handle {
 	bool truncated;        /* opened with O_TRUNC, created, or cut to nothing */
 	bool written;          /* bytes have arrived */
 	bool unjudged;         /* since the last flush */
-	bool dirty;            /* marked in the shared table */
+	enum handle_mark mark; /* in the shared table */
 	off_t base;            /* what is taken off the offsets of writes: see write_bytes */
 };
 

@@ -45,7 +45,7 @@ int write_open(struct fs *fs, const struct tree_row *row, rowid id, bool empty, 
 /* ftruncate. */
 int write_truncate(struct fs *fs, const struct tree_row *row, rowid id, uint64_t fh, off_t size);
 /* Fires a trigger that was truncated and got no bytes, and forgets the handle. */
-void write_release(struct fs *fs, const struct caller *caller, uint64_t fh);
+void write_release(fuse_req_t req, const struct tree_row *row, rowid id, uint64_t fh);
 /* A touch, or a truncation by path, of a trigger: replies to setattr. */
 void write_fire(fuse_req_t req, fuse_ino_t id, const struct tree_row *row);
 

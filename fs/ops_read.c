@@ -355,11 +355,13 @@ void op_read(fuse_req_t req, fuse_ino_t id, size_t size, off_t offset, struct fu
 
 void op_release(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
 {
-	const struct caller caller = fs_caller(req);
+	const struct ino ino = ino_decode(id);
+	const struct tree_row *row = tree_row(ino.kind);
 
-	if (ino_decode(id).kind != KIND_TEMPORARY && !(fi->fh & FH_GENERATION))
-		write_release(fs_of(req), &caller, fi->fh);
-	reply_status(req, 0);
+	if (row && !(fi->fh & FH_GENERATION))
+		write_release(req, row, ino.row, fi->fh);
+	else
+		reply_status(req, 0);
 }
 
 /* ---- poll: a log is readable when it has more than was read ---- */

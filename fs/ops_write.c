@@ -38,6 +38,7 @@ static struct handle *handle_make(struct fs *fs, const struct tree_row *row, row
 	if (!handle)
 		return NULL;
 	handle->writing = true;
+	handle->truncated = fh & FH_TRUNCATED;
 	if (fh & FH_EMPTY || preload(fs, handle) == 0)
 		return handle;
 	handle_drop(fs->handles, fh);
@@ -53,45 +54,50 @@ int write_open(struct fs *fs, const struct tree_row *row, rowid id, bool empty, 
 		return -EROFS;
 	if (!row->write)
 		return -EPERM;
-	fi->fh = shared_handle(fs->shared) | (starts_empty(row, empty) ? FH_EMPTY : 0);
+	fi->fh = shared_handle(fs->shared) | (starts_empty(row, empty) ? FH_EMPTY : 0) | (empty ? FH_TRUNCATED : 0);
 	fi->direct_io = 1;
 	handle = handle_make(fs, row, id, fi->fh);
 	if (!handle)
 		return -ENOMEM;
-	handle->truncated = empty;
 	return 0;
 }
 
-/* A handle of a dead worker is made anew if it had no bytes; else they are lost. *ret is the caller's reference, on failure, too. */
+/* A handle of a dead worker is made anew if no bytes of it were waiting; else they are lost. *ret is the caller's reference, on failure,
+ * too. */
 static int handle_get(struct fs *fs, const struct tree_row *row, rowid id, uint64_t fh, struct handle **ret)
 {
+	enum handle_mark mark;
+
 	*ret = handle_find(fs->handles, fh);
 	if (*ret)
 		return (*ret)->writing ? 0 : -EBADF;
-	if (shared_dirty(fs->shared, fh))
+	mark = shared_mark_of(fs->shared, fh);
+	if (mark == MARK_DIRTY)
 		return -EIO;
 	*ret = handle_make(fs, row, id, fh);
 	if (!*ret)
 		return -ENOMEM;
 	(*ret)->remade = true;
+	(*ret)->mark = mark;
+	(*ret)->written = mark == MARK_TAKEN;
 	return 0;
 }
 
 /* ---- write ---- */
 
-static int mark_dirty(struct fs *fs, struct handle *handle)
+static bool set_mark(struct fs *fs, struct handle *handle, enum handle_mark to)
 {
-	if (!handle->dirty && !shared_dirty_set(fs->shared, handle->fh))
-		return -ENOSPC;
-	handle->dirty = true;
-	return 0;
+	if (handle->mark != to && !shared_mark(fs->shared, handle->fh, handle->mark, to))
+		return false;
+	handle->mark = to;
+	return true;
 }
 
 /* An append is placed by the size that stat shows, which may not be that of what is written to: a trigger's text is not added to
  * what reading it shows, and a file that can't be read yet has a size nevertheless. So bytes begin at the end of what there is. */
 static int write_bytes(struct fs *fs, struct handle *handle, const char *data, size_t size, off_t offset)
 {
-	int r;
+	int r = 0;
 
 	if (handle->remade && offset > (off_t)handle->content.size)
 		return -EIO; /* what came before this is lost */
@@ -102,8 +108,9 @@ static int write_bytes(struct fs *fs, struct handle *handle, const char *data, s
 		return -EINVAL;
 	if ((uint64_t)offset + size > UPLOAD_MAX)
 		return -EFBIG;
-	r = mark_dirty(fs, handle);
-	if (r == 0 && (size_t)offset + size > handle->content.size)
+	if (!set_mark(fs, handle, MARK_DIRTY))
+		return -ENOSPC;
+	if ((size_t)offset + size > handle->content.size)
 		r = buffer_resize(&handle->content, (size_t)offset + size);
 	if (r < 0)
 		return r;
@@ -169,21 +176,19 @@ struct judging {
 	int r;
 };
 
-/* Taken. A refused handle stays dirty until its release: a worker that meets its flush again, because this one died before the answer
+/* A refused handle stays dirty until its release: a worker that meets its flush again, because this one died before the answer
  * left, must not take it for one that was done. */
 static void handle_taken(struct fs *fs, uint64_t fh)
 {
 	_cleanup_handle_ struct handle *handle = handle_find(fs->handles, fh);
 
 	if (!handle) { /* a resent flush of a dead worker's handle */
-		shared_dirty_clear(fs->shared, fh);
+		(void)shared_mark(fs->shared, fh, MARK_DIRTY, MARK_TAKEN);
 		return;
 	}
 	pthread_mutex_lock(&handle->lock);
-	if (handle->dirty && !handle->unjudged) {
-		shared_dirty_clear(fs->shared, fh);
-		handle->dirty = false;
-	}
+	if (handle->mark == MARK_DIRTY && !handle->unjudged)
+		(void)set_mark(fs, handle, MARK_TAKEN);
 	pthread_mutex_unlock(&handle->lock);
 }
 
@@ -233,7 +238,7 @@ static void flush_unknown(fuse_req_t req, const struct tree_row *row, uint64_t f
 	struct fs *fs = fs_of(req);
 	struct judging *judging;
 
-	if (!shared_dirty(fs->shared, fh)) {
+	if (shared_mark_of(fs->shared, fh) != MARK_DIRTY) {
 		reply_status(req, 0);
 		return;
 	}
@@ -282,24 +287,36 @@ void op_flush(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
 
 static void fired_at_release(void *context, int r, int64_t result, const struct error *err)
 {
-	(void)context;
 	(void)result;
 	if (r < 0)
 		log_write(LOG_WARNING, "a truncated trigger did not fire: %s", err->text);
+	reply_status(context, 0); /* nobody waits for it; but until then a next worker would get the request again */
 }
 
-void write_release(struct fs *fs, const struct caller *caller, uint64_t fh)
+/* Of an unknown handle, a dead worker's, all that is left is its number and its mark. */
+static bool fires_at_release(const struct tree_row *row, const struct handle *handle, uint64_t fh, enum handle_mark mark)
 {
-	_cleanup_handle_ struct handle *handle = handle_find(fs->handles, fh);
+	if ((row->flags & (TREE_TRIGGER | TREE_TEXT_ONLY)) != TREE_TRIGGER)
+		return false;
+	return handle ? handle->writing && handle->truncated && !handle->written : fh & FH_TRUNCATED && mark == MARK_NONE;
+}
 
-	if (!handle || handle->dirty)
-		shared_dirty_clear(fs->shared, fh);
-	if (!handle)
-		return;
-	if (handle->writing && (handle->row->flags & (TREE_TRIGGER | TREE_TEXT_ONLY)) == TREE_TRIGGER &&
-	    handle->truncated && !handle->written)
-		handle->row->write(fs->core, caller, handle->id, (struct span){0}, fired_at_release, NULL);
-	handle_drop(fs->handles, fh);
+void write_release(fuse_req_t req, const struct tree_row *row, rowid id, uint64_t fh)
+{
+	const struct caller caller = fs_caller(req);
+	struct fs *fs = fs_of(req);
+	_cleanup_handle_ struct handle *handle = handle_find(fs->handles, fh);
+	const enum handle_mark mark = handle ? handle->mark : shared_mark_of(fs->shared, fh);
+	const bool fires = fires_at_release(row, handle, fh, mark);
+
+	if (mark != MARK_NONE)
+		(void)shared_mark(fs->shared, fh, mark, MARK_NONE);
+	if (handle)
+		handle_drop(fs->handles, fh);
+	if (fires)
+		row->write(fs->core, &caller, id, (struct span){0}, fired_at_release, req);
+	else
+		reply_status(req, 0);
 }
 
 void write_fire(fuse_req_t req, fuse_ino_t id, const struct tree_row *row)

@@ -44,44 +44,42 @@ uint64_t shared_handle(struct shared *shared)
 	return atomic_fetch_add(&shared->next_handle, 1) + 1;
 }
 
-/* ---- dirty handles ---- */
+/* ---- marks on handles ---- */
 
 /* Handles are consecutive, so the slot of a handle's own number is nearly always free: the walk is for a handle that is
  * kept open while a whole table's worth of others come and go. */
-static _Atomic uint64_t *dirty_slot(struct shared *shared, uint64_t handle, unsigned int step)
+static _Atomic uint64_t *mark_slot(struct shared *shared, uint64_t handle, unsigned int step)
 {
-	return &shared->dirty[(handle + step) % SHARED_DIRTY_SLOTS];
+	return &shared->marked[(handle + step) % SHARED_MARKS];
 }
 
-static _Atomic uint64_t *dirty_find(struct shared *shared, uint64_t handle)
+static uint64_t mark_value(uint64_t handle, enum handle_mark mark)
 {
-	for (unsigned int step = 0; step < SHARED_DIRTY_SLOTS; step++)
-		if (atomic_load(dirty_slot(shared, handle, step)) == handle)
-			return dirty_slot(shared, handle, step);
-	return NULL;
+	const uint64_t taken = 1ULL << 60; /* no handle has this bit (handle.h) */
+
+	return mark == MARK_NONE ? 0 : mark == MARK_TAKEN ? handle | taken : handle;
 }
 
-bool shared_dirty_set(struct shared *shared, uint64_t handle)
+bool shared_mark(struct shared *shared, uint64_t handle, enum handle_mark from, enum handle_mark to)
 {
-	for (unsigned int step = 0; step < SHARED_DIRTY_SLOTS; step++) {
-		uint64_t found = 0;
+	for (unsigned int step = 0; step < SHARED_MARKS; step++) {
+		uint64_t expected = mark_value(handle, from);
 
-		if (atomic_compare_exchange_strong(dirty_slot(shared, handle, step), &found, handle) ||
-		    found == handle)
+		if (atomic_compare_exchange_strong(mark_slot(shared, handle, step), &expected, mark_value(handle, to)))
 			return true;
 	}
 	return false;
 }
 
-void shared_dirty_clear(struct shared *shared, uint64_t handle)
+enum handle_mark shared_mark_of(struct shared *shared, uint64_t handle)
 {
-	_Atomic uint64_t *slot = dirty_find(shared, handle);
+	for (unsigned int step = 0; step < SHARED_MARKS; step++) {
+		const uint64_t value = atomic_load(mark_slot(shared, handle, step));
 
-	if (slot)
-		atomic_store(slot, 0);
-}
-
-bool shared_dirty(struct shared *shared, uint64_t handle)
-{
-	return dirty_find(shared, handle) != NULL;
+		if (value == mark_value(handle, MARK_DIRTY))
+			return MARK_DIRTY;
+		if (value == mark_value(handle, MARK_TAKEN))
+			return MARK_TAKEN;
+	}
+	return MARK_NONE;
 }

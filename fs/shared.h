@@ -11,7 +11,7 @@
 
 #include "certfs/rows.h"
 
-enum { SHARED_DIRTY_SLOTS = 1 << 14, SHARED_POLLERS = 256 };
+enum { SHARED_MARKS = 1 << 14, SHARED_POLLERS = 256 };
 
 struct shared {
 	struct owner owner;             /* of the top of the tree: whoever mounted, and when; constant */
@@ -21,9 +21,8 @@ struct shared {
 	_Atomic uint64_t workers;       /* workers started */
 	_Atomic uint64_t newest_request; /* highest raw id seen; kept only where the kernel can't resend (channel.c) */
 	_Atomic uint64_t next_handle;   /* file handle numbers never repeat within a mount */
-	/* Handles whose bytes have arrived but have not been taken; 0 is free. A new worker that meets a handle which it doesn't
-	 * know answers EIO if it is here (the bytes died with the old worker) and goes on if not. */
-	_Atomic uint64_t dirty[SHARED_DIRTY_SLOTS];
+	/* What a new worker must know of a handle that it meets, see enum handle_mark; 0 is free. */
+	_Atomic uint64_t marked[SHARED_MARKS];
 	/* Who waits in poll(2), by the kernel's number; 0 is free (pollers.h). */
 	_Atomic uint64_t poller[SHARED_POLLERS];
 };
@@ -35,10 +34,18 @@ void shared_free(struct shared *shared);
 /* Never 0, never given twice. */
 uint64_t shared_handle(struct shared *shared);
 
-/* Marks a handle dirty or clean, and asks. set returns false if the table is full. A handle is set once before it is
- * cleared; clearing one that is not set, or asking for it, walks the whole table. */
-bool shared_dirty_set(struct shared *shared, uint64_t handle);
-void shared_dirty_clear(struct shared *shared, uint64_t handle);
-bool shared_dirty(struct shared *shared, uint64_t handle);
+/* What has become of the bytes that a handle wrote. */
+enum handle_mark {
+	MARK_NONE,  /* there were none */
+	MARK_DIRTY, /* they have not been taken: they die with this worker, and the next one answers EIO */
+	MARK_TAKEN  /* by a flush; until the release */
+};
+
+/* Changes a handle's mark. False: the table is full, or the handle's mark is not what it is said to be (that walks the whole
+ * table). */
+bool shared_mark(struct shared *shared, uint64_t handle, enum handle_mark from, enum handle_mark to);
+
+/* Walks the whole table if there is none: for handles of a dead worker. */
+enum handle_mark shared_mark_of(struct shared *shared, uint64_t handle);
 
 #endif

@@ -9,12 +9,12 @@ new_project p
 new_project uploads
 new_project renames
 make_intermediate other root
-mkdir "$PROJECTS/p/apps/gw"
+mkdir "$PROJECTS/p/apps/gw" "$PROJECTS/p/apps/bare"
 
 # change KIND NUMBER: one actor, until $T/stop is there
 change() {
     python3 - "$PROJECTS" "$1" "$2" "$T" <<'PYTHON'
-import errno, os, pathlib, sys
+import errno, os, pathlib, sys, time
 import pem
 projects, kind, number, base = pathlib.Path(sys.argv[1]), sys.argv[2], sys.argv[3], pathlib.Path(sys.argv[4])
 apps = projects / "p" / "apps"
@@ -38,6 +38,11 @@ def keep():
 
 def touch():
     os.utime(apps / "gw" / kind)
+
+def bare():
+    # nobody is told when it has fired: not too many at once
+    os.close(os.open(apps / "bare" / "renew", os.O_WRONLY | os.O_TRUNC))
+    time.sleep(0.02)
 
 def text():
     # EIO: the bytes died with their worker, and nothing has happened
@@ -80,7 +85,7 @@ def upload(how):
             assert now != pem.blocks(data)[0][1], f"{error}, but it has happened"
     raise AssertionError("lost fifty times")
 
-ACTIONS = {"directories": directories, "keep": keep, "renew": touch, "purge": text, "refused": refused,
+ACTIONS = {"directories": directories, "keep": keep, "renew": touch, "purge": text, "refused": refused, "bare": bare,
            "upload": lambda: upload("write"), "rename": lambda: upload("rename")}
 while not (base / "stop").exists():
     ACTIONS[kind]()
@@ -90,7 +95,7 @@ PYTHON
 }
 
 actors=()
-for actor in directories:1 directories:2 keep:1 keep:2 renew:1 renew:2 purge:1 upload:1 rename:1 refused:1; do
+for actor in directories:1 directories:2 keep:1 keep:2 renew:1 renew:2 purge:1 upload:1 rename:1 refused:1 bare:1; do
     change "${actor%:*}" "${actor#*:}" 2>"$T/err-$actor" &
     actors+=("$!:$actor")
 done
@@ -119,6 +124,8 @@ renewed=$(total renew 20) purged=$(total purge 10)
 echo "$renewed renewed, $purged purged, $(total keep 20) made, $(total refused 5) refused, $(total upload 5) and $(total rename 5) uploads"
 assert_eq "$(field "$gw/renew" counter)" "$renewed" "counter of renew"
 assert_eq "$(field "$gw/purge" counter)" "$purged" "counter of purge"
+bare_truncations() { [ "$(field "$PROJECTS/p/apps/bare/renew" counter)" = "$(total bare 20)" ]; }
+wait_until 30 bare_truncations
 assert_eq "$(find "$PROJECTS/p/apps" -maxdepth 1 -name 'k-*' | wc -l)" "$(total keep 20)" "app instances made"
 assert_eq "$(find "$PROJECTS/p/apps" -maxdepth 1 -name 'd-*' | wc -l)" 0 "app instances removed"
 for kind in upload rename; do

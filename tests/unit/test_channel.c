@@ -102,31 +102,33 @@ static void test_handles_never_repeat(void **state)
 }
 
 /* Handles that share a slot are kept apart, also when the one in front goes first. */
-static void test_dirty_collision(void **state)
+static void test_mark_collision(void **state)
 {
 	struct fixture *f = *state;
-	const uint64_t a = 5, b = a + SHARED_DIRTY_SLOTS, c = b + SHARED_DIRTY_SLOTS;
+	const uint64_t a = 5, b = a + SHARED_MARKS, c = b + SHARED_MARKS;
 
-	assert_true(shared_dirty_set(f->shared, a));
-	assert_true(shared_dirty_set(f->shared, b));
-	assert_false(shared_dirty(f->shared, c));
-	shared_dirty_clear(f->shared, a);
-	assert_false(shared_dirty(f->shared, a));
-	assert_true(shared_dirty(f->shared, b));
-	shared_dirty_clear(f->shared, b);
-	assert_false(shared_dirty(f->shared, b));
+	assert_true(shared_mark(f->shared, a, MARK_NONE, MARK_DIRTY));
+	assert_true(shared_mark(f->shared, b, MARK_NONE, MARK_DIRTY));
+	assert_int_equal(shared_mark_of(f->shared, c), MARK_NONE);
+	assert_true(shared_mark(f->shared, a, MARK_DIRTY, MARK_NONE));
+	assert_int_equal(shared_mark_of(f->shared, a), MARK_NONE);
+	assert_true(shared_mark(f->shared, b, MARK_DIRTY, MARK_TAKEN));
+	assert_int_equal(shared_mark_of(f->shared, b), MARK_TAKEN);
+	assert_false(shared_mark(f->shared, b, MARK_DIRTY, MARK_TAKEN));
+	assert_true(shared_mark(f->shared, b, MARK_TAKEN, MARK_NONE));
+	assert_int_equal(shared_mark_of(f->shared, b), MARK_NONE);
 }
 
-static void test_dirty_full(void **state)
+static void test_marks_full(void **state)
 {
 	struct fixture *f = *state;
 
-	for (uint64_t handle = 1; handle <= SHARED_DIRTY_SLOTS; handle++)
-		assert_true(shared_dirty_set(f->shared, handle));
-	assert_false(shared_dirty_set(f->shared, SHARED_DIRTY_SLOTS + 1));
-	shared_dirty_clear(f->shared, 77);
-	assert_true(shared_dirty_set(f->shared, SHARED_DIRTY_SLOTS + 1));
-	assert_true(shared_dirty(f->shared, SHARED_DIRTY_SLOTS + 1));
+	for (uint64_t handle = 1; handle <= SHARED_MARKS; handle++)
+		assert_true(shared_mark(f->shared, handle, MARK_NONE, MARK_DIRTY));
+	assert_false(shared_mark(f->shared, SHARED_MARKS + 1, MARK_NONE, MARK_DIRTY));
+	assert_true(shared_mark(f->shared, 77, MARK_DIRTY, MARK_NONE));
+	assert_true(shared_mark(f->shared, SHARED_MARKS + 1, MARK_NONE, MARK_DIRTY));
+	assert_int_equal(shared_mark_of(f->shared, SHARED_MARKS + 1), MARK_DIRTY);
 }
 
 int main(void)
@@ -135,8 +137,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_old_kernel_answers_all, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_resend_is_one_notification, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_handles_never_repeat, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_dirty_collision, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_dirty_full, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_mark_collision, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_marks_full, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
