@@ -33,8 +33,8 @@ static int app_create_apply(struct job *job, struct store *store, struct error *
 		return r;
 	if (project.apps >= v->verb.core->config.limit_apps_per_project)
 		return error_set(err, ENOSPC,
-				 "project %s has %lld app instances already: raise limits.apps_per_project",
-				 project.name, (long long)project.apps);
+				 "project %s has %lld app instance%s already: raise limits.apps_per_project",
+				 project.name, (long long)project.apps, plural(project.apps));
 	r = app_insert(store, &v->row, err);
 	if (r == -EEXIST)
 		return error_set(err, EEXIST, "project %s has an app instance %s already", project.name, v->row.name);

@@ -145,10 +145,11 @@ static int check_store(struct check *check, struct error *err)
 	store_read_end(check->store);
 	if (r < 0)
 		return r;
-	fprintf(check->report, "%" PRId64 " certificates, %" PRId64 " private keys, %" PRId64 " findings\n",
-		check->certificates, check->keys, check->findings);
-	return check->findings ? error_set(err, EUCLEAN, "the store has %" PRId64 " findings: restore a backup",
-					   check->findings) :
+	fprintf(check->report, "%" PRId64 " certificate%s, %" PRId64 " private key%s, %" PRId64 " finding%s\n",
+		check->certificates, plural(check->certificates), check->keys, plural(check->keys), check->findings,
+		plural(check->findings));
+	return check->findings ? error_set(err, EUCLEAN, "the store has %" PRId64 " finding%s: restore a backup",
+					   check->findings, plural(check->findings)) :
 				 0;
 }
 

@@ -218,8 +218,8 @@ static int project_look_event(const struct look *look, struct store *store, cons
 
 	if (look->state != STATE_EXPIRED && look->state != STATE_EXPIRING)
 		return 0;
-	return event_add(store, &event, err, "%s %lld app instances are concerned.", look->message,
-			 (long long)project->apps);
+	return event_add(store, &event, err, "%s %lld app instance%s concerned.", look->message,
+			 (long long)project->apps, project->apps == 1 ? " is" : "s are");
 }
 
 static int project_look_apply(struct job *job, struct store *store, struct error *err)

@@ -57,7 +57,7 @@ static int project_create_apply(struct job *job, struct store *store, struct err
 	if (r < 0)
 		return r;
 	if (count >= v->verb.core->config.limit_projects)
-		return error_set(err, ENOSPC, "there are %lld projects already: raise limits.projects",
+		return error_set(err, ENOSPC, "there can be no project more than %lld: raise limits.projects",
 				 (long long)count);
 	r = project_insert(store, &v->row, policy_default_text(), err);
 	if (r == -EEXIST)
@@ -97,8 +97,8 @@ static int project_remove_apply(struct job *job, struct store *store, struct err
 	if (r < 0)
 		return r;
 	if (row.apps > 0)
-		return error_set(err, ENOTEMPTY, "project %s has %lld app instances: remove them first", row.name,
-				 (long long)row.apps);
+		return error_set(err, ENOTEMPTY, "project %s has %lld app instance%s: rmdir what is in apps/ first",
+				 row.name, (long long)row.apps, plural(row.apps));
 	job->touched_project = row.id;
 	r = project_event(store, &row, "project.removed", "project removed", err);
 	return r == 0 ? project_delete(store, row.id, err) : r;

@@ -50,8 +50,8 @@ static void project_message(enum state state, const struct app_counts *counts, c
 
 	snprintf(ret, size, "%s", messages[state]);
 	if (state == STATE_EXPIRED && counts->expired > 0)
-		snprintf(ret, size, "The CA certificate has expired. %lld app instances have an expired certificate.",
-			 (long long)counts->expired);
+		snprintf(ret, size, "The CA certificate has expired. %lld app instance%s an expired certificate.",
+			 (long long)counts->expired, counts->expired == 1 ? " has" : "s have");
 }
 
 /* Writes that were refused; signing_ca/status tells of its own. */

@@ -129,15 +129,16 @@ int render_update(const struct view *view, struct buffer *out, struct error *err
 	struct app_counts counts;
 	char effect[EFFECT_SIZE];
 	char would[WOULD_SIZE];
+	int64_t all;
 	int r = project_counts(view, &counts, err);
 
 	if (r < 0)
 		return r;
+	all = counts.expired + counts.expiring + counts.update_required;
 	snprintf(effect, sizeof(effect),
-		 "re-issue %" PRId64 " certificates (EXPIRED %" PRId64 ", EXPIRING %" PRId64 ", UPDATE_REQUIRED %" PRId64
+		 "re-issue %" PRId64 " certificate%s (EXPIRED %" PRId64 ", EXPIRING %" PRId64 ", UPDATE_REQUIRED %" PRId64
 		 ") and push them; no purge, no restart",
-		 counts.expired + counts.expiring + counts.update_required, counts.expired, counts.expiring,
-		 counts.update_required);
+		 all, plural(all), counts.expired, counts.expiring, counts.update_required);
 	if (view->project->row.next_ca)
 		snprintf(would, sizeof(would), "switch to the staged successor, then %s", effect);
 	else
@@ -164,8 +165,8 @@ int render_force_update(const struct view *view, struct buffer *out, struct erro
 	if (r < 0)
 		return r;
 	snprintf(effect, sizeof(effect),
-		 "make %" PRId64 " certificates stale at once, re-issue all with new keys, and push, purge and restart each",
-		 issued);
+		 "make %" PRId64 " certificate%s stale at once, re-issue all with new keys, and push, purge and restart each",
+		 issued, plural(issued));
 	would_issue(view, effect, would);
 	return project_trigger(view, "force_update", would, out, err);
 }
@@ -183,8 +184,8 @@ int render_compromised(const struct view *view, struct buffer *out, struct error
 	else
 		snprintf(would, sizeof(would),
 			 "mark the active signing CA's key for ever and hand out none of %" PRId64
-			 " certificates; needs a text",
-			 issued);
+			 " certificate%s; needs a text",
+			 issued, plural(issued));
 	return project_trigger(view, "compromised", would, out, err);
 }
 

@@ -24,4 +24,10 @@ int error_set(struct error *err, int code, const char *format, ...)
 /* Puts a context in front of the sentence: "context: sentence". Returns -err->code. */
 int error_prefix(struct error *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* What a count in a sentence does to its noun: "1 certificate", "2 certificates". */
+static inline const char *plural(long long count)
+{
+	return count == 1 ? "" : "s";
+}
+
 #endif

@@ -1,0 +1,36 @@
+#!/bin/bash
+# timeout: 180
+# Man pages: certfs-tree(5) names each file of a mount and no other, certfs.conf(5) each key, certfs(8) each command; what their
+# EXAMPLES show is what happens.
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/../lib.sh"
+# shellcheck source=tests/lib/machine.sh
+. "$SOURCE/tests/lib/machine.sh"
+
+pages() { python3 "$SOURCE/tests/lib/pages.py" "$@" >"$T/pages" || fail "$(cat "$T/pages")"; }
+
+# ---- what there is ----
+start_certfs
+new_project p
+mkdir "$PROJECTS/p/apps/gw"
+cat "$PROJECTS/p/apps/gw/device_ca.pem" >/dev/null
+pages tree "$SOURCE/conf/certfs-tree.5" "$MNT"
+pages config "$SOURCE/conf/certfs.conf.5" "$SOURCE/core/config.c" "$SOURCE/conf/certfs.conf"
+pages commands "$SOURCE/conf/certfs.8" "$CERTFS"
+stop_certfs
+
+# ---- the examples, followed one page after the other ----
+machine_start
+machine_install
+make_home_ca
+transcript "$SOURCE/conf/certfs.8"
+machine bash -c 'cd /run/certfs/projects/plant-7 && mkdir apps/gw-02'
+transcript "$SOURCE/conf/certfs-tree.5"
+machine umount /run/certfs
+transcript "$SOURCE/conf/certfs.conf.5"
+
+# ---- installed, they are found; what they name is there ----
+for page in "8 certfs" "5 certfs.conf" "5 certfs-tree"; do
+    # shellcheck disable=SC2086 # section and name
+    assert_has "$(machine man $page 2>&1)" EXAMPLES "man $page"
+done
