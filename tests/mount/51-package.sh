@@ -1,0 +1,89 @@
+#!/bin/bash
+# variants: plain
+# timeout: 600
+# The Debian package: it builds, lintian has nothing to say, it installs, its unit's program starts and stops, mount(8) and
+# fstab(5) mount, bash completes; removed and purged it leaves nothing but the store, and asks nothing.
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/../lib.sh"
+# shellcheck source=tests/lib/machine.sh
+. "$SOURCE/tests/lib/machine.sh"
+need dpkg-buildpackage dh lintian
+
+mkdir "$T/deb"
+"$SOURCE/conf/make-deb" "$T/deb"
+DEB=$(echo "$T"/deb/certfs_*.deb)
+# the address of nobody is not ours to invent
+said=$(lintian --allow-root --fail-on error,warning --suppress-tags bogus-mail-host,bogus-mail-host-in-debian-changelog \
+    "$T"/deb/*.changes 2>&1) || fail "lintian: $said"
+
+machine_start
+ROOT=$(in_machine /)
+dpkg_in() { machine env DEBIAN_FRONTEND=noninteractive dpkg "$@" </dev/null >"$T/dpkg" 2>&1 || fail "dpkg $*: $(cat "$T/dpkg")"; }
+in_run() { machine findmnt -n -o FSTYPE /run/certfs 2>/dev/null || true; }
+unmounted() { [ -z "$(in_run)" ]; }
+
+# ---- installed ----
+dpkg_in --force-confnew -i "$DEB"
+assert_has "$(machine certfs version)" '^certfs [0-9]' version
+assert_eq "$(machine certfs check -c /dev/null 2>&1 | head -c 7)" "certfs:" "check without a store"
+for file in etc/certfs/certfs.conf usr/lib/systemd/system/certfs.service usr/lib/sysusers.d/certfs.conf \
+    usr/share/man/man5/certfs-tree.5.gz usr/share/doc/certfs/README.md.gz usr/share/doc/certfs/recipes usr/lib/certfs/hooks/push-ssh; do
+    [ -e "$ROOT$file" ] || fail "/$file is not there"
+done
+said=$(machine systemd-analyze verify certfs.service 2>&1) || fail "systemd-analyze verify: $said"
+machine id certfs >/dev/null || fail "there is no user certfs"
+
+# ---- bash completes commands, and the options of each, from `certfs help` ----
+completions() {
+    machine bash -c '. /usr/share/bash-completion/completions/certfs; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _certfs
+        printf "%s\n" "${COMPREPLY[@]}"' certfs certfs "$@"
+}
+assert_eq "$(completions m)" mount "certfs m<tab>"
+assert_has "$(completions "")" '^check$' "certfs <tab>"
+assert_has "$(completions mount -)" '^-c$' "certfs mount -<tab>"
+assert_eq "$(completions mount -c /etc/certfs/)" /etc/certfs/certfs.conf "certfs mount -c /etc/certfs/<tab>"
+
+# ---- the unit's program ----
+mkdir -p "$ROOT/run/certfs"
+pid=$(machine python3 "$SOURCE/tests/lib/exec_start.py" /usr/lib/systemd/system/certfs.service) ||
+    fail "the unit: $(cat "${ROOT}tmp/exec_start.log")"
+assert_eq "$(in_run)" fuse.certfs "what is at /run/certfs"
+[ -s "${ROOT}run/certfs/README" ] || fail "no README"
+make_root root
+make_intermediate int root
+machine mkdir /run/certfs/projects/p /run/certfs/projects/p/apps/gw
+cat "$CA/int.chain" "$CA/int.key" | machine tee /run/certfs/projects/p/signing_ca/cert.pem >/dev/null
+machine cat /run/certfs/projects/p/apps/gw/device_ca.pem >"$T/gw.pem"
+machine kill -TERM "$pid"
+wait_until 30 unmounted
+
+# ---- mount(8), fstab(5) ----
+machine mount -t certfs /etc/certfs/certfs.conf /run/certfs
+machine cat /run/certfs/projects/p/apps/gw/device_ca.pem | cmp - "$T/gw.pem"
+machine umount /run/certfs
+echo "/etc/certfs/certfs.conf /run/certfs certfs ro,noatime,nofail 0 0" >>"${ROOT}etc/fstab"
+wait_until 30 machine mount /run/certfs
+machine mount -a # and once more: it is there already
+assert_eq "$(machine findmnt -n -o SOURCE /run/certfs)" /etc/certfs/certfs.conf "the source"
+assert_has "$(machine touch /run/certfs/projects/p/update 2>&1)" 'Read-only' "touch under ro"
+
+# ---- a newer version over a mount that is in use; then it goes ----
+dpkg_in -i "$DEB"
+machine cat /run/certfs/projects/p/apps/gw/device_ca.pem | cmp - "$T/gw.pem"
+machine umount /run/certfs
+dpkg_in -r certfs
+assert_eq "$(machine sh -c 'command -v certfs mount.certfs')" "" "programs after remove"
+[ -e "${ROOT}etc/certfs/certfs.conf" ] || fail "remove took the configuration"
+[ -s "${ROOT}var/lib/certfs/master.key" ] || fail "remove took the keys"
+dpkg_in -P certfs
+assert_has "$(cat "$T/dpkg")" 'rm -r /var/lib/certfs' "what purge says"
+[ ! -e "${ROOT}etc/certfs" ] || fail "purge left $(ls -A "${ROOT}etc/certfs")"
+[ -s "${ROOT}var/lib/certfs/certfs.db" ] || fail "purge took the store"
+dpkg_in -i "$DEB"
+machine certfs check >"$T/check" || fail "the store after a new installation: $(cat "$T/check")"
+
+# without a store there is nothing to keep
+rm -r "${ROOT}var/lib/certfs"
+mkdir "${ROOT}var/lib/certfs"
+dpkg_in -P certfs
+[ ! -e "${ROOT}var/lib/certfs" ] || fail "purge left an empty /var/lib/certfs"
