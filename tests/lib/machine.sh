@@ -55,7 +55,7 @@ machine_start() {
         sleep 0.02
     done
     read -r MACHINE_PID <"/proc/$unshared/task/$unshared/children" || [ -n "$MACHINE_PID" ]
-    wait_until 10 machine true
+    until machine true 2>/dev/null; do sleep 0.02; done
 }
 
 machine() {
@@ -69,6 +69,9 @@ in_machine() {
 machine_install() {
     machine meson install -C "$BUILDDIR" --no-rebuild --quiet >>"$T/install.log" 2>&1 ||
         fail "meson install: $(cat "$T/install.log")"
+    # documents name the places of the package
+    machine ln -sfn /usr/local/share/doc/certfs /usr/share/doc/certfs
+    machine ln -sfn /usr/local/lib/certfs /usr/lib/certfs
 }
 
 # transcript FILE [options of transcript.py]

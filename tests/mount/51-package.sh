@@ -25,7 +25,7 @@ unmounted() { [ -z "$(in_run)" ]; }
 # ---- installed ----
 dpkg_in --force-confnew -i "$DEB"
 assert_has "$(machine certfs version)" '^certfs [0-9]' version
-assert_eq "$(machine certfs check -c /dev/null 2>&1 | head -c 7)" "certfs:" "check without a store"
+assert_fails 'store.*certfs.db' machine certfs check
 for file in etc/certfs/certfs.conf usr/lib/systemd/system/certfs.service usr/lib/sysusers.d/certfs.conf \
     usr/share/man/man5/certfs-tree.5.gz usr/share/doc/certfs/README.md.gz usr/share/doc/certfs/recipes usr/lib/certfs/hooks/push-ssh; do
     [ -e "$ROOT$file" ] || fail "/$file is not there"
@@ -62,17 +62,17 @@ machine mount -t certfs /etc/certfs/certfs.conf /run/certfs
 machine cat /run/certfs/projects/p/apps/gw/device_ca.pem | cmp - "$T/gw.pem"
 machine umount /run/certfs
 echo "/etc/certfs/certfs.conf /run/certfs certfs ro,noatime,nofail 0 0" >>"${ROOT}etc/fstab"
-wait_until 30 machine mount /run/certfs
+machine mount /run/certfs
 machine mount -a # and once more: it is there already
 assert_eq "$(machine findmnt -n -o SOURCE /run/certfs)" /etc/certfs/certfs.conf "the source"
-assert_has "$(machine touch /run/certfs/projects/p/update 2>&1)" 'Read-only' "touch under ro"
+assert_has "$(machine touch /run/certfs/projects/p/update 2>&1 || true)" 'Read-only' "touch under ro"
 
 # ---- a newer version over a mount that is in use; then it goes ----
 dpkg_in -i "$DEB"
 machine cat /run/certfs/projects/p/apps/gw/device_ca.pem | cmp - "$T/gw.pem"
 machine umount /run/certfs
 dpkg_in -r certfs
-assert_eq "$(machine sh -c 'command -v certfs mount.certfs')" "" "programs after remove"
+assert_eq "$(machine sh -c 'command -v certfs mount.certfs || true')" "" "programs after remove"
 [ -e "${ROOT}etc/certfs/certfs.conf" ] || fail "remove took the configuration"
 [ -s "${ROOT}var/lib/certfs/master.key" ] || fail "remove took the keys"
 dpkg_in -P certfs
