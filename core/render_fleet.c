@@ -5,31 +5,32 @@
 
 enum { DAY = 86400 };
 
+/* One screen: 24 lines of 80 columns. */
 static const char readme[] =
-	"This is certfs: the device CA certificates of Azure IoT Edge gateways, as files.\n"
+	"certfs: the device CA certificates of Azure IoT Edge gateways, as files.\n"
 	"\n"
-	"  projects/            mkdir projects/NAME makes a project; rmdir removes an empty one\n"
-	"  projects/P/signing_ca/\n"
-	"                       cp your signing CA there: cert.pem (with its chain), key.pem, and password if the\n"
-	"                       key is encrypted, in any order. status says what is missing or was refused.\n"
-	"  projects/P/apps/     mkdir apps/NAME makes an app instance (one gateway)\n"
-	"  projects/P/apps/A/   device_ca.pem   read it and the certificate is issued, or the current one returned\n"
-	"                       device_ca.key   its private key        bundle.pem   both, and the chain\n"
-	"                       trust_bundle.pem, config.toml          what the gateway needs besides\n"
-	"                       status          what is, and what to do (status.json for programs)\n"
-	"                       renew, purge    touch: a new certificate; a new key, and the old one stale\n"
-	"  projects/P/policy    key type, validity, renewal, names: edit it\n"
+	"projects/P/              mkdir makes a project, rmdir removes an empty one\n"
+	"  policy                 validity, key type, renewal: cp it, edit, cp back\n"
+	"  signing_ca/            cp your signing CA here: cert.pem (with its chain),\n"
+	"                         key.pem, password; status says what is missing\n"
+	"  apps/A/                mkdir makes an app instance, for one gateway\n"
+	"    device_ca.pem        read it: the certificate is issued, or the current one\n"
+	"    device_ca.key        its private key; bundle.pem: key, certificate, chain\n"
+	"    trust_bundle.pem  config.toml  user_data    what a gateway needs besides\n"
+	"    status  info         what is, and what to do; what the certificate says\n"
+	"    renew  purge         touch: a new certificate; all new, delivered by hooks\n"
+	"    revoke               echo REASON >revoke: a stolen gateway\n"
+	"  update                 touch: re-issue what has expired or was replaced\n"
+	"  force_update           touch: everything anew; progress shows how far it is\n"
+	"status  events  audit    the fleet; what happened; who read which private key\n"
 	"\n"
-	"A first certificate:\n"
-	"\n"
-	"  mkdir projects/plant-7\n"
-	"  cp intermediate-with-chain.pem projects/plant-7/signing_ca/cert.pem\n"
-	"  cp intermediate.key projects/plant-7/signing_ca/key.pem\n"
-	"  mkdir projects/plant-7/apps/gw-01\n"
+	"  mkdir projects/plant-7 projects/plant-7/apps/gw-01\n"
+	"  cp ~/ca/chain.pem projects/plant-7/signing_ca/cert.pem\n"
+	"  cp ~/ca/intermediate.key projects/plant-7/signing_ca/key.pem\n"
 	"  cat projects/plant-7/apps/gw-01/device_ca.pem\n"
 	"\n"
-	"If something fails, errno says what (\"Key was rejected by service\"), and the nearest status says why.\n"
-	"More: man certfs\n";
+	"What fails says so by its error, and the nearest status says why.\n"
+	"Every file is explained by: man certfs-tree\n";
 
 int render_readme(const struct view *view, struct buffer *out, struct error *err)
 {

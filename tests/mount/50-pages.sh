@@ -17,6 +17,20 @@ cat "$PROJECTS/p/apps/gw/device_ca.pem" >/dev/null
 pages tree "$SOURCE/conf/certfs-tree.5" "$MNT"
 pages config "$SOURCE/conf/certfs.conf.5" "$SOURCE/core/config.c" "$SOURCE/conf/certfs.conf"
 pages commands "$SOURCE/conf/certfs.8" "$CERTFS"
+
+# ---- the tree's README: one screen, names what there is, and its commands issue a certificate ----
+README=$(cat "$MNT/README")
+[ "$(wc -l <<<"$README")" -le 24 ] && [ "$(wc -L <<<"$README")" -le 80 ] || fail "README is more than 24 lines of 80 columns"
+for name in policy signing_ca apps apps/gw/{device_ca.pem,device_ca.key,bundle.pem,trust_bundle.pem,config.toml,user_data} \
+    apps/gw/{status,info,renew,purge,revoke} update force_update progress; do
+    [ -e "$PROJECTS/p/$name" ] && assert_has "$README" "(^|[ /])${name##*/}([ /:;]|\$)" "README"
+done
+mkdir -p "$T/home/ca"
+cp "$CA/int.chain" "$T/home/ca/chain.pem"
+cp "$CA/int.key" "$T/home/ca/intermediate.key"
+commands=$(sed -n '/^$/,$s/^  \(mkdir\|cp\|cat\) projects/&/p; s/^  \(cp ~.*\)/&/p' <<<"$README")
+(cd "$MNT" && HOME=$T/home bash -ec "$commands" >"$T/issued") || fail "README's commands: $commands"
+assert_has "$(cat "$T/issued")" 'BEGIN CERTIFICATE' "what README's commands print"
 stop_certfs
 
 # ---- the examples, followed one page after the other ----
