@@ -239,8 +239,8 @@ void op_open(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
 	fi->direct_io = ino.kind == KIND_TEMPORARY;
 	if (ino.kind == KIND_TEMPORARY)
 		fuse_reply_open(req, fi);
-	else if (!row)
-		reply_status(req, -ESTALE);
+	else if (!row || tree_is_directory(row))
+		reply_status(req, row ? -EISDIR : -ESTALE);
 	else if ((fi->flags & O_ACCMODE) != O_RDONLY || fi->flags & O_TRUNC)
 		open_for_writing(req, row, ino.row, fi);
 	else
@@ -342,7 +342,11 @@ void op_read(fuse_req_t req, fuse_ino_t id, size_t size, off_t offset, struct fu
 		read_temporary(req, id, size, offset);
 		return;
 	}
-	if (fi->fh & FH_GENERATION) {
+	if (!row || tree_is_directory(row)) {
+		reply_status(req, -EBADF);
+		return;
+	}
+	if (fi->fh & FH_GENERATION && row->flags & TREE_VERSIONED) {
 		read_generation(req, row, fi->fh, size, offset);
 		return;
 	}

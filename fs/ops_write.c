@@ -68,6 +68,9 @@ static int handle_get(struct fs *fs, const struct tree_row *row, rowid id, uint6
 {
 	enum handle_mark mark;
 
+	*ret = NULL;
+	if (!row->write)
+		return -EBADF;
 	*ret = handle_find(fs->handles, fh);
 	if (*ret)
 		return (*ret)->writing ? 0 : -EBADF;
@@ -114,7 +117,8 @@ static int write_bytes(struct fs *fs, struct handle *handle, const char *data, s
 		r = buffer_resize(&handle->content, (size_t)offset + size);
 	if (r < 0)
 		return r;
-	memcpy(handle->content.data + offset, data, size);
+	if (size > 0)
+		memcpy(handle->content.data + offset, data, size);
 	handle->written = true;
 	handle->unjudged = true;
 	return 0;

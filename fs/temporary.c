@@ -210,12 +210,14 @@ int temporary_truncate(struct temporaries *t, fuse_ino_t id, off_t size)
 
 static int write_locked(struct temporary *temporary, const void *data, size_t size, off_t offset)
 {
-	const off_t end = offset + (off_t)size;
+	const bool fits = offset >= 0 && offset <= UPLOAD_MAX && size <= UPLOAD_MAX;
+	const off_t end = fits ? offset + (off_t)size : UPLOAD_MAX + 1;
 	int r = end > (off_t)temporary->content.size ? grow(temporary, end) : 0;
 
 	if (r < 0)
 		return r;
-	memcpy(temporary->content.data + offset, data, size);
+	if (size > 0)
+		memcpy(temporary->content.data + offset, data, size);
 	temporary->written = seconds(CLOCK_MONOTONIC);
 	return 0;
 }

@@ -1,25 +1,13 @@
 /* Whatever stands in the configuration file: it is taken whole and within its bounds, or refused with file and line. */
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <syslog.h>
 #include <unistd.h>
 
 #include "certfs/config.h"
+#include "tests/fuzz/require.h"
 #include "utf8.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define REQUIRE(condition)                                                     \
-	do {                                                                   \
-		if (!(condition)) {                                            \
-			fprintf(stderr, "%d: %s\n", __LINE__, #condition);     \
-			abort();                                               \
-		}                                                              \
-	} while (0)
 
 static void check_text(const char *text, size_t room)
 {

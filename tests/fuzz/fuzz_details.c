@@ -1,22 +1,9 @@
 /* Whatever stands in a details file: it is taken whole and means what its lines say, or refused with the number of a line. */
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "details.h"
+#include "tests/fuzz/require.h"
 #include "utf8.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define REQUIRE(condition)                                                     \
-	do {                                                                   \
-		if (!(condition)) {                                            \
-			fprintf(stderr, "%d: %s\n", __LINE__, #condition);     \
-			abort();                                               \
-		}                                                              \
-	} while (0)
 
 static void check_error(int r, const struct error *err, size_t size)
 {

@@ -1,23 +1,10 @@
 /* Whatever is written to `policy`: it is taken whole and within its bounds, or refused with one clean sentence. */
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "name.h"
 #include "policy.h"
+#include "tests/fuzz/require.h"
 #include "utf8.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define REQUIRE(condition)                                                     \
-	do {                                                                   \
-		if (!(condition)) {                                            \
-			fprintf(stderr, "%d: %s\n", __LINE__, #condition);     \
-			abort();                                               \
-		}                                                              \
-	} while (0)
 
 static void check_text(const char text[POLICY_TEXT])
 {

@@ -2,24 +2,11 @@
  * takes is never refused later, what has no variable stays as it is, and a variable that is there is filled in.
  *
  * The input: a byte of switches, the three names and the details, each ended by a NUL, then the template. */
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "template.h"
+#include "tests/fuzz/require.h"
 #include "utf8.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define REQUIRE(condition)                                                     \
-	do {                                                                   \
-		if (!(condition)) {                                            \
-			fprintf(stderr, "%d: %s\n", __LINE__, #condition);     \
-			abort();                                               \
-		}                                                              \
-	} while (0)
 
 #define CERT "-----BEGIN CERTIFICATE-----\nQUJD\n-----END CERTIFICATE-----\n"
 #define KEY  "-----BEGIN PRIVATE KEY-----\nWFla\n-----END PRIVATE KEY-----\n"

@@ -1,26 +1,14 @@
 /* Whatever is written to signing_ca/: it is read with and without a password, and what was read is judged as a chain and shown. */
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "certfs/core.h"
+#include "tests/fuzz/require.h"
 #include "utf8.h"
+
 #include "x509.h"
 
-int LLVMFuzzerInitialize(int *argc, char ***argv);
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
 enum { NOW = 1800000000 };
-
-#define REQUIRE(condition)                                                     \
-	do {                                                                   \
-		if (!(condition)) {                                            \
-			fprintf(stderr, "%d: %s\n", __LINE__, #condition);     \
-			abort();                                               \
-		}                                                              \
-	} while (0)
 
 static void check_error(int r, const struct error *err)
 {

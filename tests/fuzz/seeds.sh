@@ -1,11 +1,14 @@
 #!/bin/bash
-# seeds.sh DIRECTORY: makes DIRECTORY/{policy,config,details,template,upload}, what fuzzing begins with. Keys and certificates are made
-# anew each time: nothing binary is kept with the sources.
+# seeds.sh DIRECTORY: makes DIRECTORY/{config,details,name,policy,request,template,upload}, what fuzzing begins with: what found a fault
+# once (corpus/), and one of each kind. Keys and certificates are made anew each time.
 set -eu
 umask 077
 [ $# = 1 ] || { echo "usage: $0 DIRECTORY" >&2; exit 2; }
 OUT=$1
-mkdir -p "$OUT"/{policy,config,details,template,upload}
+HERE=$(cd "$(dirname "$0")" && pwd)
+mkdir -p "$OUT"/{config,details,name,policy,request,template,upload}
+cp -r "$HERE/corpus/." "$OUT"
+python3 "$HERE/requests.py" "$HERE/../../fs/tree.h" "$OUT/request"
 
 # ---- policy ----
 cat >"$OUT/policy/whole" <<'EOF'
@@ -38,6 +41,11 @@ printf '[certificate]\nkey_type = rsa-4096\nrenewal = manual\nsubject = CN=100%%
 printf '[certificate]\r\nattach : no\r\n  more\r\n' >"$OUT/policy/continued"
 printf '\xef\xbb\xbf[files]\nkey_mode=0440\n' >"$OUT/policy/mark"
 printf '[nowhere]\nx = y\n[certificate\nx\n=\n' >"$OUT/policy/bad"
+
+# ---- names ----
+printf 'gw-01\0plant-7\0CN=%%a.%%p.ca' >"$OUT/name/usual"
+printf '%064d\0%064d\0CN=%%a %%%% %%p W\xc3\xa4rme' 1 2 >"$OUT/name/long"
+printf '.x\0a/b\0CN=' >"$OUT/name/bad"
 
 # ---- configuration ----
 cat >"$OUT/config/whole" <<'EOF'
