@@ -29,8 +29,12 @@ static void reader_close(void *store)
 int core_reader(struct core *core, struct store **ret, struct error *err)
 {
 	struct store *store = pthread_getspecific(core->reader);
-	int r = store ? store_ready(store, err) : store_open(core->config.store_path, STORE_READ, &store, err);
+	struct error why;
+	int r;
 
+	if (store && core->writer && store_failed(store, &why))
+		writer_tell(core->writer, &why);
+	r = store ? store_ready(store, err) : store_open(core->config.store_path, STORE_READ, &store, err);
 	if (r < 0)
 		return r;
 	if (!pthread_getspecific(core->reader) && pthread_setspecific(core->reader, store) != 0) {
@@ -275,6 +279,7 @@ void core_tick(struct core *core)
 {
 	upload_tick(core->upload, clock_now());
 	monitor_tick(core->monitor);
+	writer_tick(core->writer);
 	bulks_tick(core->bulks);
 	procedures_tick(core->procedures);
 	event_hook_kick(core->event_hook);

@@ -13,6 +13,7 @@ struct store {
 	int64_t events; /* added by this connection */
 	int64_t keep_events, keep_audit; /* 0: all */
 	bool broken; /* a failure after which this connection can't be trusted: store_ready opens it again */
+	struct error failure; /* the last one that broke it */
 	struct {
 		const char *sql;
 		sqlite3_stmt *stmt;
@@ -42,12 +43,10 @@ static bool failure_is_fatal(int rc)
 	return rc == SQLITE_IOERR || rc == SQLITE_CORRUPT || rc == SQLITE_NOTADB || rc == SQLITE_CANTOPEN;
 }
 
-int store_fail(struct store *store, int rc, struct error *err)
+static int failure_describe(const struct store *store, int rc, struct error *err)
 {
 	const char *path = store->path;
 
-	if (failure_is_fatal(rc & 0xff))
-		store->broken = true;
 	if ((rc & 0xff) == SQLITE_CONSTRAINT)
 		return error_set(err, EEXIST, "the store %s already has such an entry", path);
 	for (size_t i = 0; i < sizeof(failures) / sizeof(failures[0]); i++)
@@ -56,6 +55,24 @@ int store_fail(struct store *store, int rc, struct error *err)
 					 sqlite3_errstr(rc));
 	return error_set(err, EIO, "store %s: %s", path,
 			 store->db ? sqlite3_errmsg(store->db) : sqlite3_errstr(rc));
+}
+
+int store_fail(struct store *store, int rc, struct error *err)
+{
+	const int r = failure_describe(store, rc, err);
+
+	if (failure_is_fatal(rc & 0xff)) {
+		store->broken = true;
+		store->failure = *err;
+	}
+	return r;
+}
+
+bool store_failed(const struct store *store, struct error *ret_why)
+{
+	if (store->broken)
+		*ret_why = store->failure;
+	return store->broken;
 }
 
 int store_exec(struct store *store, const char *sql, struct error *err)

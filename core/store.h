@@ -26,6 +26,9 @@ void store_close(struct store *store); /* NULL is fine */
 
 /* Opens the connection again if a failure has made it unfit. To be called before each use. */
 int store_ready(struct store *store, struct error *err);
+
+/* Has one, since it was opened? */
+bool store_failed(const struct store *store, struct error *ret_why);
 bool store_in_transaction(struct store *store);
 
 /* Appends text as a JSON string with its quotes (valid in YAML, too). text must be UTF-8. */

@@ -6,6 +6,7 @@
 #include "certfs/log.h"
 #include "checkpoint.h"
 #include "clock.h"
+#include "trouble.h"
 
 enum { BATCH_MAX = 1000, ANSWERS_KEPT_SECONDS = 600 };
 
@@ -14,6 +15,7 @@ struct writer {
 	uint64_t connection;
 	bool read_only;
 	struct checkpoint *checkpoint;
+	struct trouble trouble;
 	int64_t events; /* told of */
 	struct writer_hooks hooks;
 	pthread_t thread;
@@ -99,11 +101,15 @@ static int batch_apply(struct writer *writer, struct job *batch, struct error *e
 			r = job->r < 0 ? job->r : error_set(err, EIO, "the store lost its transaction");
 		}
 	}
+	if (r == 0 && !writer->read_only)
+		r = trouble_event(&writer->trouble, writer->store, err);
 	if (r == 0)
 		r = store_commit(writer->store, err);
-	if (r == 0)
-		checkpoint_wanted(writer->checkpoint);
-	return r;
+	if (r < 0)
+		return r;
+	trouble_told(&writer->trouble);
+	checkpoint_wanted(writer->checkpoint);
+	return 0;
 }
 
 static void batch_answer(struct writer *writer, struct job *batch, int r, const struct error *err)
@@ -155,7 +161,7 @@ static void *writer_main(void *context)
 
 		if (r < 0) {
 			store_rollback(writer->store);
-			log_write(LOG_ERR, "%s", err.text);
+			trouble_note(&writer->trouble, &err);
 		}
 		batch_answer(writer, batch, r, &err);
 	}
@@ -188,6 +194,7 @@ int writer_new(const char *path, uint64_t connection, bool read_only, const stru
 	writer->tail = &writer->head;
 	pthread_mutex_init(&writer->lock, NULL);
 	pthread_cond_init(&writer->wake, NULL);
+	trouble_init(&writer->trouble);
 	r = pthread_create(&writer->thread, NULL, writer_main, writer);
 	if (r != 0) {
 		checkpoint_free(writer->checkpoint);
@@ -212,6 +219,7 @@ void writer_free(struct writer *writer)
 	store_close(writer->store);
 	pthread_mutex_destroy(&writer->lock);
 	pthread_cond_destroy(&writer->wake);
+	trouble_end(&writer->trouble);
 	free(writer);
 }
 
@@ -223,4 +231,38 @@ void writer_submit(struct writer *writer, struct job *job)
 	writer->tail = &job->next;
 	pthread_cond_signal(&writer->wake);
 	pthread_mutex_unlock(&writer->lock);
+}
+
+/* ---- a store that fails ---- */
+
+static int nothing_apply(struct job *job, struct store *store, struct error *err)
+{
+	(void)job;
+	(void)store;
+	(void)err;
+	return 0;
+}
+
+static void nothing_done(struct job *job, int r, const struct error *err)
+{
+	(void)r;
+	(void)err;
+	free(job);
+}
+
+void writer_tell(struct writer *writer, const struct error *err)
+{
+	trouble_note(&writer->trouble, err);
+}
+
+/* Any transaction tells; if there is none, one without a change of its own. */
+void writer_tick(struct writer *writer)
+{
+	struct job *job = writer->read_only || !trouble_due(&writer->trouble) ? NULL : calloc(1, sizeof(*job));
+
+	if (!job)
+		return;
+	job->apply = nothing_apply;
+	job->done = nothing_done;
+	writer_submit(writer, job);
 }

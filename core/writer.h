@@ -53,4 +53,11 @@ void writer_free(struct writer *writer);
 /* Hands the job over; done() will run. Any thread, done() callbacks included. */
 void writer_submit(struct writer *writer, struct job *job);
 
+/* A connection for reading failed, err says why: it gets into the log, and into the events as the writer's own failures do, when the
+ * store can be written again, once a minute at most. Any thread. */
+void writer_tell(struct writer *writer, const struct error *err);
+
+/* To be called every few seconds: tells of a failure that is over, also if nobody changes anything. */
+void writer_tick(struct writer *writer);
+
 #endif

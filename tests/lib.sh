@@ -221,7 +221,7 @@ check_clean() {
 }
 
 clean_up() {
-    local status=$? pid
+    local status=$? pid point
     trap - EXIT ERR
     set +e
     # shellcheck disable=SC2046
@@ -247,6 +247,9 @@ clean_up() {
     if [ "$status" != 0 ] && [ "$status" != 77 ] && [ -s "$T/mount.log" ]; then
         sed 's/^/daemon: /' "$T/mount.log" | tail -n 40 >&2
     fi
+    while read -r _ _ _ _ point _; do
+        [[ $point/ != "$T"/* ]] || umount -l "$point"
+    done </proc/self/mountinfo
     mounted || rm -rf --one-file-system "$T"
     exit "$status"
 }
