@@ -9,6 +9,7 @@ struct set {
 	pthread_mutex_t lock;
 	uint64_t ticket; /* protected by lock, as all of the set: grows with each drop */
 	uint64_t clock;
+	uint64_t hits, misses;
 	struct {
 		rowid id;
 		struct object *object;
@@ -83,6 +84,7 @@ struct object *cache_get(struct cache *cache, rowid id, uint64_t *ret_ticket)
 		set->way[i].used = ++set->clock;
 		found = object_ref(set->way[i].object);
 	}
+	*(found ? &set->hits : &set->misses) += 1;
 	pthread_mutex_unlock(&set->lock);
 	return found;
 }
@@ -117,6 +119,17 @@ void cache_put(struct cache *cache, rowid id, struct object *object, uint64_t ti
 	}
 	pthread_mutex_unlock(&set->lock);
 	object_unref(old);
+}
+
+void cache_counts(struct cache *cache, uint64_t *ret_hits, uint64_t *ret_misses)
+{
+	*ret_hits = *ret_misses = 0;
+	for (size_t i = 0; i < cache->sets; i++) {
+		pthread_mutex_lock(&cache->set[i].lock);
+		*ret_hits += cache->set[i].hits;
+		*ret_misses += cache->set[i].misses;
+		pthread_mutex_unlock(&cache->set[i].lock);
+	}
 }
 
 void cache_drop(struct cache *cache, rowid id)

@@ -33,6 +33,9 @@ struct object *cache_get(struct cache *cache, rowid id, uint64_t *ret_ticket);
 /* Takes a reference of its own, unless something in that place was dropped since the ticket was given. */
 void cache_put(struct cache *cache, rowid id, struct object *object, uint64_t ticket);
 
+/* How many cache_get have found something, and how many have not. */
+void cache_counts(struct cache *cache, uint64_t *ret_hits, uint64_t *ret_misses);
+
 void cache_drop(struct cache *cache, rowid id);
 void cache_drop_all(struct cache *cache);
 

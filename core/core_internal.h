@@ -7,6 +7,7 @@
 #include "cache.h"
 #include "certfs/core.h"
 #include "device_ca.h"
+#include "histogram.h"
 #include "seal.h"
 #include "store.h"
 
@@ -30,6 +31,7 @@ struct core {
 	struct upload *upload;     /* upload.h */
 	struct crls *crls;         /* crl.h */
 	struct rejected *rejected; /* rejected.h */
+	struct histogram issue_time; /* from the first order to the answer */
 	_Atomic unixtime newest;   /* when the newest certificate was issued */
 	pthread_mutex_t activity_lock;
 	pthread_cond_t idle;

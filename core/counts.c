@@ -30,6 +30,14 @@ enum state counts_worst(const struct app_counts *counts)
 	return STATE_NOT_ISSUED;
 }
 
+int64_t counts_in(const struct app_counts *counts, enum state state)
+{
+	for (size_t i = 0; i < ROWS; i++)
+		if (rows[i].state == state)
+			return count_of(counts, i);
+	return 0;
+}
+
 void counts_add(struct app_counts *sum, const struct app_counts *counts)
 {
 	sum->total += counts->total;

@@ -9,6 +9,9 @@
 /* The worst state that occurs; without any certificate NOT_ISSUED. */
 enum state counts_worst(const struct app_counts *counts);
 
+/* How many are in that state; STATE_NO_SIGNING_CA is none of theirs: 0. */
+int64_t counts_in(const struct app_counts *counts, enum state state);
+
 void counts_add(struct app_counts *sum, const struct app_counts *counts);
 
 /* apps, and apps_STATE for each state that occurs. */

@@ -214,3 +214,15 @@ int crl_add(struct core *core, struct signing_ca *ca, unixtime now, struct buffe
 	pthread_mutex_unlock(&core->crls->lock);
 	return r;
 }
+
+unixtime crl_next_update(struct core *core, rowid signing_ca)
+{
+	unixtime next = 0;
+
+	pthread_mutex_lock(&core->crls->lock);
+	for (const struct list *list = core->crls->lists; list; list = list->next)
+		if (list->signing_ca == signing_ca && list->pem.size > 0)
+			next = list->made_at + CRL_LIFE_SECONDS;
+	pthread_mutex_unlock(&core->crls->lock);
+	return next;
+}

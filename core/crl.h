@@ -14,4 +14,7 @@ void crls_free(struct crls *crls);
 /* Appends the PEM of the current CRL of that signing CA's key. */
 int crl_add(struct core *core, struct signing_ca *ca, unixtime now, struct buffer *out, struct error *err);
 
+/* When the list of that signing CA that was made last asks to be fetched again; 0: this process has made none. */
+unixtime crl_next_update(struct core *core, rowid signing_ca);
+
 #endif

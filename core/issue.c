@@ -87,6 +87,7 @@ static struct issuing *issuing_new(struct issue *issue, struct issue_order *orde
 	order->next = NULL;
 	issuing->core = issue->core;
 	issuing->app = order->app;
+	issuing->started = histogram_now();
 	issuing->order = order;
 	issuing->finished = issue_finished;
 	issuing->next = *bucket;
@@ -153,6 +154,8 @@ void issue_finished(struct issuing *issuing, int r, const struct error *err)
 	struct issue_order *next;
 
 	issue_remove(issue, issuing, r);
+	if (r == 0)
+		histogram_add(&issuing->core->issue_time, issuing->started);
 	issuing->order->done(issuing->order, r, err);
 	for (struct issue_order *order = issuing->joined; order; order = next) {
 		next = order->next;

@@ -76,6 +76,10 @@ static int note_event(const struct note *note, struct store *store, const struct
 	event = event_of(!failed ? "NOTICE" : note->row.failed ? "ERROR" : "WARN", type, &project, app);
 	if (!failed)
 		return event_add(store, &event, err, "%s: done", note->row.operation);
+	if (note->hook != HOOK_COUNT)
+		r = total_count(store, "hook_failed", err);
+	if (r < 0)
+		return r;
 	return event_add(store, &event, err, "%s: try %d failed%s: %s", note->row.operation, note->row.attempts,
 			 note->row.failed ? ", given up; touch the trigger to go on at this step" : "", note->complaint);
 }

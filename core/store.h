@@ -191,6 +191,7 @@ struct app_counts {
 	int64_t expiring;
 	int64_t valid;
 	int64_t not_issued;
+	unixtime earliest; /* the first end of the certificates that are valid now, 0: there is none */
 };
 int app_count_states(struct store *store, const struct project_row *project, unixtime now, int64_t renew_before,
 		     struct app_counts *ret, struct error *err);
@@ -238,7 +239,12 @@ struct revocations {
 int revocation_count(struct store *store, const struct signing_ca_row *ca, unixtime now, struct revocations *ret,
 		     struct error *err);
 
-/* ---- triggers, requests, audit (store_log.c) ---- */
+/* ---- totals, triggers, requests, audit (store_log.c) ---- */
+
+/* How often something has ever happened in this store. The store itself counts issued, renewed and revoked. */
+int total_get(struct store *store, const char *name, int64_t *ret, struct error *err);
+int total_count(struct store *store, const char *name, struct error *err); /* [w] one more */
+
 
 /* scope: "app" or "project". A trigger that never fired gives zeros and the state "none". */
 int trigger_get(struct store *store, const char *scope, rowid object, const char *name,

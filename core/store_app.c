@@ -156,7 +156,8 @@ int app_count_states(struct store *store, const struct project_row *project, uni
 	_cleanup_statement_ sqlite3_stmt *stmt = statement(
 		store, err,
 		"SELECT count(*), sum(state='c'), sum(state='e'), sum(state='r'), sum(state='u'), sum(state='x'),"
-		" sum(state='v'), sum(state='n') FROM (SELECT CASE"
+		" sum(state='v'), sum(state='n'), min(CASE WHEN state IN ('u', 'x', 'v') THEN not_after END)"
+		" FROM (SELECT g.not_after, CASE"
 		"  WHEN a.revoked_at<>0 AND g.id IS NULL THEN 'r'"
 		"  WHEN g.id IS NULL THEN 'n'"
 		"  WHEN k.compromised_at<>0 AND g.epoch>=? AND g.number>a.stale_number THEN 'c'"
@@ -169,7 +170,8 @@ int app_count_states(struct store *store, const struct project_row *project, uni
 		" WHERE a.project=?)",
 		"iiiiiii", project->epoch, now, project->signing_ca, project->epoch, now, renew_before, project->id);
 	int64_t *const counts[] = {&ret->total,           &ret->compromised, &ret->expired, &ret->revoked,
-				   &ret->update_required, &ret->expiring,    &ret->valid,   &ret->not_issued};
+				   &ret->update_required, &ret->expiring,    &ret->valid,   &ret->not_issued,
+				   &ret->earliest};
 	int r = statement_one(store, stmt, "count", err);
 
 	for (int i = 0; r == 0 && i < (int)(sizeof(counts) / sizeof(counts[0])); i++)

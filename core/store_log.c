@@ -3,6 +3,21 @@
 
 #include <stdio.h>
 
+int total_get(struct store *store, const char *name, int64_t *ret, struct error *err)
+{
+	_cleanup_statement_ sqlite3_stmt *stmt = statement(store, err, "SELECT value FROM total WHERE name=?", "t", name);
+	int r = statement_one(store, stmt, name, err);
+
+	if (r == 0)
+		*ret = sqlite3_column_int64(stmt, 0);
+	return r;
+}
+
+int total_count(struct store *store, const char *name, struct error *err)
+{
+	return statement_run(store, err, "UPDATE total SET value=value+1 WHERE name=?", "t", name);
+}
+
 int trigger_get(struct store *store, const char *scope, rowid object, const char *name,
 		struct trigger_row *ret, struct error *err)
 {

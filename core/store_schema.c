@@ -103,7 +103,21 @@ static const char schema_1[] =
 	"CREATE INDEX event_project ON event(project, id);"
 	"CREATE INDEX event_app ON event(app, id) WHERE app<>0;";
 
-static const char *const steps[] = {schema_1};
+/* What has ever happened, for `metrics`: counted where it happens, so that nothing is missed and nothing counted twice. */
+static const char schema_2[] =
+	"CREATE TABLE total(name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+	"INSERT INTO total VALUES"
+	" ('issued', (SELECT count(*) FROM generation)),"
+	" ('renewed', (SELECT count(*) FROM generation WHERE number>1)),"
+	" ('revoked', (SELECT count(*) FROM generation WHERE revoked_at<>0)),"
+	" ('hook_failed', 0);"
+	"CREATE TRIGGER generation_issued AFTER INSERT ON generation BEGIN"
+	"  UPDATE total SET value=value+1 WHERE name='issued' OR (name='renewed' AND new.number>1); END;"
+	"CREATE TRIGGER generation_revoked AFTER UPDATE OF revoked_at ON generation"
+	"  WHEN old.revoked_at=0 AND new.revoked_at<>0 BEGIN"
+	"  UPDATE total SET value=value+1 WHERE name='revoked'; END;";
+
+static const char *const steps[] = {schema_1, schema_2};
 enum { SCHEMA_VERSION = sizeof(steps) / sizeof(steps[0]) };
 
 static int schema_version(struct store *store, int64_t *ret, struct error *err)

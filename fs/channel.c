@@ -74,6 +74,9 @@ int channel_watch(struct fuse_session *session, struct error *err)
 
 void channel_received(struct shared *shared, const struct fuse_in_header *request)
 {
+	const uint32_t kind = request->opcode < REQUEST_KINDS_MAX ? request->opcode : 0;
+
+	atomic_fetch_add_explicit(&shared->requests[kind], 1, memory_order_relaxed);
 	if (!shared->kernel_resends &&
 	    request->unique > atomic_load_explicit(&shared->newest_request, memory_order_relaxed))
 		atomic_store_explicit(&shared->newest_request, request->unique, memory_order_relaxed);

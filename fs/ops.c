@@ -7,6 +7,7 @@
 #include "fs/handle.h"
 #include "fs/invalidate.h"
 #include "fs/pollers.h"
+#include "fs/serving.h"
 #include "fs/temporary.h"
 
 /* FUSE's `unique` of the request that this receiving thread is handling. */
@@ -73,6 +74,7 @@ int fs_start(struct fs *fs, struct error *err)
 		.app_changed = app_changed,
 		.project_changed = project_changed,
 		.events_added = events_added,
+		.serving = serving_get,
 		.context = fs,
 	};
 	int r = fs_make(fs, err);

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "certfs/metrics.h"
 #include "certfs/rows.h"
 
 enum { SHARED_MARKS = 1 << 14, SHARED_POLLERS = 256 };
@@ -19,6 +20,7 @@ struct shared {
 	bool kernel_resends;            /* FUSE_NOTIFY_RESEND works; constant once the mount answers */
 	_Atomic uint64_t answered;      /* requests answered, by all workers: progress, for the supervisor */
 	_Atomic uint64_t workers;       /* workers started */
+	_Atomic uint64_t requests[REQUEST_KINDS_MAX]; /* received, by the kernel's number of their kind; 0: beyond these */
 	_Atomic uint64_t newest_request; /* highest raw id seen; kept only where the kernel can't resend (channel.c) */
 	_Atomic uint64_t next_handle;   /* file handle numbers never repeat within a mount */
 	/* What a new worker must know of a handle that it meets, see enum handle_mark; 0 is free. */

@@ -12,6 +12,7 @@
 #include "certfs/buffer.h"
 #include "certfs/config.h"
 #include "certfs/error.h"
+#include "certfs/metrics.h"
 #include "certfs/rows.h"
 #include "certfs/types.h"
 
@@ -32,6 +33,8 @@ struct core_options {
 	void (*project_changed)(void *context, rowid project);
 	/* Tells that there are new events; as above. */
 	void (*events_added)(void *context);
+	/* Asks what the serving side has counted, for `metrics`. Any thread; must not block. NULL: nothing. */
+	void (*serving)(void *context, struct serving *ret);
 	void *context;
 };
 

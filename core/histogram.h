@@ -1,0 +1,25 @@
+/* How long something took, in the buckets of a Prometheus histogram. Safe from any thread, without a lock. */
+#ifndef CORE_HISTOGRAM_H
+#define CORE_HISTOGRAM_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+enum { HISTOGRAM_BUCKETS = 13 };
+
+/* Zeroed memory is an empty one. */
+struct histogram {
+	_Atomic uint64_t count[HISTOGRAM_BUCKETS + 1]; /* of each bucket alone; the last one has no bound */
+	_Atomic uint64_t nanoseconds;                  /* of all */
+};
+
+/* Now, for histogram_add: nanoseconds of CLOCK_MONOTONIC. */
+int64_t histogram_now(void);
+
+/* Adds what took from start until now. */
+void histogram_add(struct histogram *histogram, int64_t start);
+
+/* The upper bound of a bucket, in seconds. */
+double histogram_bound(int bucket);
+
+#endif
