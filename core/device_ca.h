@@ -33,7 +33,7 @@ struct situation {
 
 enum verdict {
 	VERDICT_SERVE, /* the newest generation */
-	VERDICT_ISSUE, /* another one, number last_number + 1 */
+	VERDICT_ISSUE, /* another one, number next_number */
 	VERDICT_REFUSE
 };
 

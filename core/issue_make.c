@@ -155,7 +155,7 @@ static void fill_row(struct issuing *issuing, const struct device_ca_order *orde
 
 	issuing->row = (struct generation_row){
 		.app = issuing->app,
-		.number = view->app->row.last_number + 1,
+		.number = view->app->row.next_number,
 		.signing_ca = view->project->row.signing_ca,
 		.epoch = view->project->row.epoch,
 		.revision = view->project->row.revision,

@@ -56,7 +56,7 @@ static int issuing_trigger(const struct view *view, const char *name, const char
 	char would[WOULD_SIZE];
 
 	snprintf(effect, sizeof(effect), "issue generation %" PRId64 " (1 certificate), %s",
-		 view->app->row.last_number + 1, how);
+		 view->app->row.next_number, how);
 	would_issue(view, effect, would);
 	return app_trigger(view, name, would, out, err);
 }

@@ -35,6 +35,7 @@ static const struct {
 	{SQLITE_LOCKED, EIO, "another process has locked it: end that process"},
 	{SQLITE_CORRUPT, EIO, "it is damaged: run `certfs check`, then restore a backup"},
 	{SQLITE_NOTADB, EIO, "it is not a certfs store, or damaged: look at store.path"},
+	{SQLITE_INTERRUPT, EINTR, "interrupted: nothing is left of it"},
 	{SQLITE_IOERR, EIO, "the disk reports an error: look at the kernel's log"},
 };
 
@@ -368,6 +369,11 @@ int statement_one(struct store *store, sqlite3_stmt *stmt, const char *what, str
 	if (r == 0)
 		return error_set(err, ENOENT, "there is no such %s", what);
 	return r < 0 ? r : 0;
+}
+
+sqlite3 *store_db(struct store *store)
+{
+	return store->db;
 }
 
 rowid store_last_id(struct store *store)

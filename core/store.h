@@ -67,6 +67,30 @@ int store_term_add(struct store *store, uint32_t term, struct span wrapped, stru
 int store_term_each(struct store *store, int (*each)(void *context, uint32_t term, struct span wrapped),
 		    void *context, struct error *err);
 
+/* Data keys are wrapped anew when the master key changes. master: SHA-256 of the master key that wraps it. */
+int store_term_rewrap(struct store *store, uint32_t term, struct span wrapped, const uint8_t master[FINGERPRINT_SIZE],
+		      struct error *err); /* [w] */
+/* Which master key wraps the data keys; 1, or 0 if the store does not say. */
+int store_term_master(struct store *store, uint8_t ret[FINGERPRINT_SIZE], struct error *err);
+
+/* ---- the whole (store_copy.c) ---- */
+
+/* From now on a statement of this connection ends with EINTR when SIGINT, SIGTERM or SIGHUP is pending (blocked). */
+void store_stop_by_signal(struct store *store);
+
+/* A consistent copy of a store that may be in use, into path: a file that does not exist or is empty. Not durable yet. */
+int store_copy(struct store *store, const char *path, struct error *err);
+
+/* EINVAL if the database is not certfs's. */
+int store_recognise(struct store *store, struct error *err);
+
+/* [w] Makes an old copy fit to go on: what is counted or numbered from now on is above max(value + 1, now), so
+ * that nothing is used again that a lost store had handed out since. A transaction of its own. */
+int store_raise(struct store *store, unixtime now, struct error *err);
+
+/* No number of a generation and no counter of a trigger is given at or below it. 0: never restored. */
+int store_floor(struct store *store, int64_t *ret, struct error *err);
+
 /* ---- projects (store_project.c) ---- */
 
 int project_by_id(struct store *store, rowid id, struct project_row *ret, struct error *err);

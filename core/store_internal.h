@@ -34,6 +34,7 @@ int rows_each_name(struct store *store, sqlite3_stmt *stmt, int (*each)(void *co
 		   void *context, struct error *err);
 int rows_collect(struct store *store, sqlite3_stmt *stmt, rowid *ret, struct error *err);
 
+sqlite3 *store_db(struct store *store);
 rowid store_last_id(struct store *store);
 int store_fail(struct store *store, int rc, struct error *err); /* SQLite's code as errno and sentence */
 int store_exec(struct store *store, const char *sql, struct error *err);

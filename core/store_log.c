@@ -53,11 +53,14 @@ int trigger_fire(struct store *store, const char *scope, rowid object, const cha
 		 const struct trigger_firing *firing, int64_t *ret_counter, struct error *err)
 {
 	struct trigger_row row;
+	int64_t floor;
 	int r = trigger_get(store, scope, object, name, &row, err);
 
+	if (r == 0)
+		r = store_floor(store, &floor, err);
 	if (r < 0)
 		return r;
-	row.counter++;
+	row.counter = (row.counter > floor ? row.counter : floor) + 1;
 	row.last = firing->time;
 	snprintf(row.reason, sizeof(row.reason), "%s", firing->reason);
 	snprintf(row.state, sizeof(row.state), "%s", firing->state);

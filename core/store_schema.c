@@ -103,8 +103,16 @@ static const char schema_1[] =
 	"CREATE INDEX event_project ON event(project, id);"
 	"CREATE INDEX event_app ON event(app, id) WHERE app<>0;";
 
-/* What has ever happened, for `metrics`: counted where it happens, so that nothing is missed and nothing counted twice. */
 static const char schema_2[] =
+	/* SHA-256 of the master key that wraps it, x'' if that was not noted yet. */
+	"ALTER TABLE term ADD COLUMN master BLOB NOT NULL DEFAULT x'';"
+
+	/* One row: see store_raise. */
+	"CREATE TABLE restored(id INTEGER PRIMARY KEY, floor INTEGER NOT NULL) STRICT;"
+	"INSERT INTO restored(id, floor) VALUES(1, 0);";
+
+/* What has ever happened, for `metrics`: counted where it happens, so that nothing is missed and nothing counted twice. */
+static const char schema_3[] =
 	"CREATE TABLE total(name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
 	"INSERT INTO total VALUES"
 	" ('issued', (SELECT count(*) FROM generation)),"
@@ -117,7 +125,7 @@ static const char schema_2[] =
 	"  WHEN old.revoked_at=0 AND new.revoked_at<>0 BEGIN"
 	"  UPDATE total SET value=value+1 WHERE name='revoked'; END;";
 
-static const char *const steps[] = {schema_1, schema_2};
+static const char *const steps[] = {schema_1, schema_2, schema_3};
 enum { SCHEMA_VERSION = sizeof(steps) / sizeof(steps[0]) };
 
 static int schema_version(struct store *store, int64_t *ret, struct error *err)
@@ -255,5 +263,23 @@ int store_term_each(struct store *store, int (*each)(void *context, uint32_t ter
 		if (r < 0)
 			return r;
 	}
+	return r;
+}
+
+int store_term_rewrap(struct store *store, uint32_t term, struct span wrapped, const uint8_t master[FINGERPRINT_SIZE],
+		      struct error *err)
+{
+	return statement_run(store, err, "UPDATE term SET wrapped=?, master=? WHERE id=?", "bbi", wrapped,
+			     (struct span){master, FINGERPRINT_SIZE}, (int64_t)term);
+}
+
+int store_term_master(struct store *store, uint8_t ret[FINGERPRINT_SIZE], struct error *err)
+{
+	_cleanup_statement_ sqlite3_stmt *stmt =
+		statement(store, err, "SELECT master FROM term WHERE length(master)=32 ORDER BY id DESC LIMIT 1", "");
+	int r = stmt ? statement_step(store, stmt, err) : -err->code;
+
+	if (r == 1)
+		column_bytes(stmt, 0, ret, FINGERPRINT_SIZE);
 	return r;
 }

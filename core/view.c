@@ -204,7 +204,7 @@ struct view_version view_version(const struct view *view)
 			.previous_at = g->previous_at,
 		};
 	return (struct view_version){
-		.number = view->app->row.last_number + 1,
+		.number = view->app->row.next_number,
 		.revision = view->project->row.revision,
 		.issued_at = last,
 		.previous_at = last,

@@ -43,6 +43,8 @@ static mode_t node_mode(const struct tree_row *row, const struct view *view)
 	return row->flags & TREE_SECRET ? view_key_mode(view) : row->mode;
 }
 
+enum { NUMBERS_THAT_COUNT = 1000000000 }; /* generations; above it they follow the clock */
+
 /* . and .. and what is below; a listing's children count, as on any filesystem. */
 static nlink_t directory_links(const struct tree_row *row, const struct view *view)
 {
@@ -55,9 +57,13 @@ static nlink_t directory_links(const struct tree_row *row, const struct view *vi
 		links += (nlink_t)view_projects(view);
 	if (row->kind == KIND_APPS)
 		links += (nlink_t)view_project_row(view)->apps;
-	if (row->kind == KIND_GENERATIONS)
-		links += (nlink_t)view_app_row(view)->last_number;
-	return links;
+	if (row->kind != KIND_GENERATIONS)
+		return links;
+	/* numbers that jump (a restored backup) do not count: 1 means "unknown" to find and its like */
+	if (view_app_row(view)->next_number > view_app_row(view)->last_number + 1 ||
+	    view_app_row(view)->last_number > NUMBERS_THAT_COUNT)
+		return 1;
+	return links + (nlink_t)view_app_row(view)->last_number;
 }
 
 static void set_times(struct stat *attr, unixtime modified, unixtime changed)

@@ -56,6 +56,7 @@ struct app_row {
 	struct owner owner;
 	rowid generation;     /* the newest, 0: never issued */
 	int64_t last_number;  /* of the newest */
+	int64_t next_number;  /* of the one to come: last_number + 1, or more where a backup was restored */
 	int64_t stale_number; /* generations up to this number are stale (purge) */
 	unixtime revoked_at;  /* 0: not */
 	char revoke_reason[REASON_SIZE];
