@@ -4,6 +4,7 @@
 
 #include "certfs/core.h"
 #include "core_internal.h"
+#include "policy.h"
 
 struct check {
 	FILE *report;
@@ -106,14 +107,70 @@ static int check_generation(void *context, const struct generation_row *row)
 	return 0;
 }
 
+/* ---- projects and signing CAs ---- */
+
+static int check_policy(struct check *check, rowid id, struct error *err)
+{
+	_cleanup_buffer_ struct buffer text = {0};
+	struct policy policy;
+	int r = project_policy(check->store, id, &text, err);
+
+	if (r == 0 && policy_parse(buffer_span(&text), &policy, err) < 0)
+		return error_prefix(err, "its policy can't be read, so it can't be served: write its file policy again, or restore a backup");
+	return r;
+}
+
+static int check_project(void *context, rowid id, const char *name)
+{
+	struct check *check = context;
+	struct error err;
+
+	if (check_policy(check, id, &err) < 0) {
+		error_prefix(&err, "%s", name);
+		finding(check, "project", id, &err);
+	}
+	return 0;
+}
+
+/* At a moment within its life: that it has ended is no damage. */
+static int judge_chain(const struct signing_ca *ca, struct error *err)
+{
+	_cleanup_chain_ struct chain judged = {0};
+	const unixtime within = ca->row.not_before + (ca->row.not_after - ca->row.not_before) / 2;
+	int r = x509_check_chain(ca->chain.certs, ca->chain.count, ca->row.spki, within, &judged, err);
+
+	if (r < 0)
+		return error_prefix(err, "its chain is broken: upload it again, or restore a backup");
+	if (memcmp(judged.fingerprint, ca->row.fingerprint, FINGERPRINT_SIZE) != 0 || judged.count != ca->chain.count ||
+	    judged.not_after != ca->row.not_after || judged.not_before != ca->row.not_before)
+		return error_set(err, EUCLEAN, "it is another certificate than the store says: upload it again, or restore a backup");
+	return 0;
+}
+
+static int check_signing_ca(void *context, rowid id)
+{
+	struct check *check = context;
+	struct signing_ca *ca;
+	struct error err;
+	int r = signing_ca_load(check->store, id, &ca, &err);
+
+	if (r == 0) {
+		r = judge_chain(ca, &err);
+		object_unref(&ca->object);
+	}
+	if (r < 0)
+		finding(check, "signing CA", id, &err);
+	return 0;
+}
+
 /* ---- the whole ---- */
 
-static void report_consistency(void *context, const char *what, int64_t id)
+static void report_consistency(void *context, const char *what, int64_t id, const char *remedy)
 {
 	struct check *check = context;
 
 	check->findings++;
-	fprintf(check->report, "%s: row %" PRId64 "\n", what, id);
+	fprintf(check->report, "%s: row %" PRId64 ": %s\n", what, id, remedy);
 }
 
 static int check_all(struct check *check, struct error *err)
@@ -129,6 +186,10 @@ static int check_all(struct check *check, struct error *err)
 	}
 	r = store_consistency(check->store, report_consistency, check, err);
 	if (r == 0)
+		r = project_each(check->store, 0, check_project, check, err);
+	if (r == 0)
+		r = signing_ca_each(check->store, check_signing_ca, check, err);
+	if (r == 0)
 		r = signing_key_each(check->store, check_signing_key, check, err);
 	if (r == 0)
 		r = generation_every(check->store, check_generation, check, err);
@@ -143,7 +204,9 @@ static int check_store(struct check *check, struct error *err)
 		return r;
 	r = check_all(check, err);
 	store_read_end(check->store);
-	if (r < 0)
+	if (r < 0 && check->findings)
+		finding(check, "store, from here on unreadable", 0, err);
+	else if (r < 0)
 		return r;
 	fprintf(check->report, "%" PRId64 " certificate%s, %" PRId64 " private key%s, %" PRId64 " finding%s\n",
 		check->certificates, plural(check->certificates), check->keys, plural(check->keys), check->findings,

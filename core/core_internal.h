@@ -42,10 +42,24 @@ struct core {
 void core_enter(struct core *core);
 void core_leave(struct core *core);
 
-/* The seal with every data key of a store (core_prepare.c). */
+/* The file that keystore.master_key names; ENOTSUP if it names no file (core_master.c). */
+int core_master_key_path(const struct config *config, const char **ret, struct error *err);
+
+/* Where the next master key waits while the data keys are being wrapped by it (rekey.h). */
+enum { MASTER_NEXT_SIZE = PATH_MAX + 8 };
+void core_master_key_next(const char *path, char ret[MASTER_NEXT_SIZE]);
+
+/* The seal of a store under the master key in that very file, with every data key; *ret_terms says how many there are. */
+int core_seal_under(const char *path, struct store *store, struct seal **ret, int *ret_terms, struct error *err);
+
+/* The same under whichever master key is the store's: a rekey may be under way, or have been cut off. EKEYREJECTED names the
+ * fingerprints of the store's and of the configured one. */
+int core_load_terms(const struct config *config, struct store *store, struct seal **ret, int *ret_terms, struct error *err);
+
+/* The same, for those who do not count. */
 int core_load_seal(const struct config *config, struct store *store, struct seal **ret, struct error *err);
 
-/* Opens the seal of an opened core (core_prepare.c). */
+/* Opens the seal of an opened core (core_master.c). */
 int core_unseal(struct core *core, struct error *err);
 
 /* This thread's connection for reading, fit for use. */

@@ -9,6 +9,7 @@
 
 #include "cleanup.h"
 #include "core_internal.h"
+#include "rekey.h"
 
 /* ---- the lock ---- */
 
@@ -71,74 +72,6 @@ int core_lock(const struct config *config, int *ret_fd, struct error *err)
 	return 0;
 }
 
-/* ---- the master key ---- */
-
-static const char file_scheme[] = "file:";
-
-static int master_key_path(const struct config *config, const char **ret, struct error *err)
-{
-	if (strncmp(config->master_key, file_scheme, strlen(file_scheme)) != 0)
-		return error_set(err, ENOTSUP,
-				 "keystore.master_key = %s: this build reads the master key from a file only "
-				 "(file:/path)",
-				 config->master_key);
-	*ret = config->master_key + strlen(file_scheme);
-	return 0;
-}
-
-struct terms {
-	struct seal *seal;
-	struct error *err;
-	int count;
-};
-
-static int add_term(void *context, uint32_t term, struct span wrapped)
-{
-	struct terms *terms = context;
-
-	terms->count++;
-	return seal_term_add(terms->seal, term, wrapped, terms->err);
-}
-
-/* Opens the seal with every term of the store; *ret_terms says how many there are. */
-static int seal_load(const struct config *config, struct store *store, struct seal **ret, int *ret_terms,
-		     struct error *err)
-{
-	_cleanup_buffer_ struct buffer key = BUFFER_SECRET;
-	struct terms terms = {.err = err};
-	const char *path = NULL;
-	int r = master_key_path(config, &path, err);
-
-	if (r == 0)
-		r = seal_master_read(path, &key, err);
-	if (r == 0)
-		r = seal_new(buffer_span(&key), &terms.seal, err);
-	if (r == 0)
-		r = store_term_each(store, add_term, &terms, err);
-	if (r < 0) {
-		seal_free(terms.seal);
-		return r;
-	}
-	*ret_terms = terms.count;
-	*ret = terms.seal;
-	return 0;
-}
-
-int core_load_seal(const struct config *config, struct store *store, struct seal **ret, struct error *err)
-{
-	int terms;
-
-	return seal_load(config, store, ret, &terms, err);
-}
-
-int core_unseal(struct core *core, struct error *err)
-{
-	struct store *store;
-	int r = core_reader(core, &store, err);
-
-	return r == 0 ? core_load_seal(&core->config, store, &core->seal, err) : r;
-}
-
 /* ---- a new store ---- */
 
 /* The key exists before the store does, so a crash in between leaves a key without a store, never the reverse. */
@@ -146,7 +79,7 @@ static int make_master_key(const struct config *config, struct error *err)
 {
 	_cleanup_buffer_ struct buffer key = BUFFER_SECRET;
 	const char *path = NULL;
-	int r = master_key_path(config, &path, err);
+	int r = core_master_key_path(config, &path, err);
 
 	if (r < 0)
 		return r;
@@ -155,24 +88,46 @@ static int make_master_key(const struct config *config, struct error *err)
 	return seal_master_create(path, &key, err);
 }
 
-static int first_term(const struct config *config, struct store *store, struct error *err)
+static int add_first_term(struct seal *seal, struct store *store, struct error *err)
 {
 	_cleanup_buffer_ struct buffer wrapped = {0};
-	struct seal *seal = NULL;
-	int terms = 0;
-	int r = seal_load(config, store, &seal, &terms, err);
+	uint8_t master[FINGERPRINT_SIZE];
+	int r = seal_term_create(seal, 1, &wrapped, err);
 
-	if (r < 0 || terms > 0) {
-		seal_free(seal);
-		return r;
-	}
-	r = seal_term_create(seal, 1, &wrapped, err);
+	seal_master_fingerprint(seal, master);
 	if (r == 0)
 		r = store_begin(store, err);
 	if (r == 0)
 		r = store_term_add(store, 1, buffer_span(&wrapped), err);
 	if (r == 0)
+		r = store_term_rewrap(store, 1, buffer_span(&wrapped), master, err);
+	if (r == 0)
 		r = store_commit(store, err);
+	return r;
+}
+
+/* A store of an older certfs does not say yet which master key it has. */
+static int note_master(const struct seal *seal, struct store *store, struct error *err)
+{
+	uint8_t master[FINGERPRINT_SIZE];
+	int r = store_term_master(store, master, err);
+
+	if (r != 0)
+		return r < 0 ? r : 0;
+	seal_master_fingerprint(seal, master);
+	return store_term_note(store, master, err);
+}
+
+static int first_term(const struct config *config, bool read_only, struct store *store, struct error *err)
+{
+	struct seal *seal = NULL;
+	int terms = 0;
+	int r = core_load_terms(config, store, &seal, &terms, err);
+
+	if (r == 0 && terms == 0)
+		r = add_first_term(seal, store, err);
+	else if (r == 0 && !read_only)
+		r = note_master(seal, store, err);
 	seal_free(seal);
 	return r;
 }
@@ -203,7 +158,9 @@ int core_prepare(const struct config *config, bool read_only, struct error *err)
 	if (r == 0)
 		r = store_migrate(store, err);
 	if (r == 0)
-		r = first_term(config, store, err);
+		r = first_term(config, read_only, store, err);
+	if (r == 0 && !read_only)
+		r = rekey_settle(config, store, err);
 	store_close(store);
 	return r;
 }

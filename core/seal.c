@@ -1,7 +1,6 @@
 #include "seal.h"
 
 #include <fcntl.h>
-#include <libgen.h>
 #include <limits.h>
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
@@ -15,6 +14,8 @@
 #include <sys/stat.h>
 
 #include "cleanup.h"
+#include "digest.h"
+#include "place.h"
 
 enum { VERSION = 1, NONCE_SIZE = 12, TAG_SIZE = 16, TERM_SIZE = 4, HEADER_SIZE = 1 + TERM_SIZE + NONCE_SIZE };
 enum { PRK_SIZE = 32 }; /* SHA-256 */
@@ -76,18 +77,6 @@ int seal_master_read(const char *path, struct buffer *ret, struct error *err)
 	return 0;
 }
 
-static int sync_directory(const char *path, struct error *err)
-{
-	_cleanup_close_ int fd = -1;
-	char copy[PATH_MAX];
-
-	snprintf(copy, sizeof(copy), "%s", path);
-	fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0 || fsync(fd) < 0)
-		return error_set(err, errno, "the directory of %s: %s", path, strerror(errno));
-	return 0;
-}
-
 static int master_fill(const char *part, const struct buffer *key, struct error *err)
 {
 	_cleanup_close_ int fd = -1;
@@ -117,7 +106,7 @@ static int master_write(const char *path, const struct buffer *key, struct error
 	if (r == 0 && link(part, path) < 0)
 		r = error_set(err, errno, "can't make the master key %s: %s", path, strerror(errno));
 	unlink(part);
-	return r < 0 ? r : sync_directory(path, err);
+	return r < 0 ? r : place_sync_directory(path, err);
 }
 
 int seal_master_create(const char *path, struct buffer *ret, struct error *err)
@@ -285,21 +274,61 @@ static void term_aad(uint32_t term, struct buffer *out)
 	add_number(out, term, TERM_SIZE);
 }
 
-int seal_term_create(struct seal *seal, uint32_t term, struct buffer *ret_wrapped, struct error *err)
+static int term_wrap(struct seal *seal, uint32_t term, struct span key, struct buffer *ret, struct error *err)
 {
-	_cleanup_buffer_ struct buffer key = BUFFER_SECRET;
 	_cleanup_buffer_ struct buffer wrapped = {0};
 	_cleanup_buffer_ struct buffer aad = {0};
 
 	term_aad(term, &aad);
-	if (buffer_resize(&key, DATA_KEY_SIZE) < 0 ||
-	    buffer_resize(&wrapped, NONCE_SIZE + DATA_KEY_SIZE + TAG_SIZE) < 0 || buffer_status(&aad) < 0)
+	if (buffer_resize(&wrapped, NONCE_SIZE + DATA_KEY_SIZE + TAG_SIZE) < 0 || buffer_status(&aad) < 0)
 		return error_set(err, ENOMEM, "out of memory");
-	if (RAND_priv_bytes(key.data, DATA_KEY_SIZE) != 1 ||
-	    !gcm_encrypt(seal, seal->master.data, buffer_span(&aad), buffer_span(&key), wrapped.data))
-		return error_set(err, EIO, "no data key could be made");
-	*ret_wrapped = buffer_take(&wrapped);
+	if (!gcm_encrypt(seal, seal->master.data, buffer_span(&aad), key, wrapped.data))
+		return error_set(err, EIO, "a data key could not be wrapped");
+	buffer_clear(ret);
+	*ret = buffer_take(&wrapped);
 	return 0;
+}
+
+static int term_unwrap(struct seal *seal, uint32_t term, struct span wrapped, struct buffer *ret, struct error *err)
+{
+	_cleanup_buffer_ struct buffer key = BUFFER_SECRET;
+	_cleanup_buffer_ struct buffer aad = {0};
+
+	term_aad(term, &aad);
+	if (buffer_resize(&key, DATA_KEY_SIZE) < 0 || buffer_status(&aad) < 0)
+		return error_set(err, ENOMEM, "out of memory");
+	if (wrapped.size != NONCE_SIZE + DATA_KEY_SIZE + TAG_SIZE ||
+	    !gcm_decrypt(seal, seal->master.data, buffer_span(&aad), wrapped, key.data))
+		return error_set(err, EKEYREJECTED,
+				 "wrong master key: it does not open this store's keys; look at keystore.master_key");
+	buffer_clear(ret);
+	*ret = buffer_take(&key);
+	return 0;
+}
+
+int seal_term_create(struct seal *seal, uint32_t term, struct buffer *ret_wrapped, struct error *err)
+{
+	_cleanup_buffer_ struct buffer key = BUFFER_SECRET;
+
+	if (buffer_resize(&key, DATA_KEY_SIZE) < 0)
+		return error_set(err, ENOMEM, "out of memory");
+	if (RAND_priv_bytes(key.data, DATA_KEY_SIZE) != 1)
+		return error_set(err, EIO, "no random bytes for a data key");
+	return term_wrap(seal, term, buffer_span(&key), ret_wrapped, err);
+}
+
+int seal_term_rewrap(struct seal *from, struct seal *to, uint32_t term, struct span wrapped, struct buffer *ret,
+		     struct error *err)
+{
+	_cleanup_buffer_ struct buffer key = BUFFER_SECRET;
+	int r = term_unwrap(from, term, wrapped, &key, err);
+
+	return r < 0 ? r : term_wrap(to, term, buffer_span(&key), ret, err);
+}
+
+void seal_master_fingerprint(const struct seal *seal, uint8_t ret[FINGERPRINT_SIZE])
+{
+	digest_sha256(buffer_span(&seal->master), ret);
 }
 
 static int term_put(struct seal *seal, uint32_t term, struct buffer *prk, struct error *err)
@@ -319,15 +348,12 @@ int seal_term_add(struct seal *seal, uint32_t term, struct span wrapped, struct 
 {
 	_cleanup_buffer_ struct buffer key = BUFFER_SECRET;
 	_cleanup_buffer_ struct buffer prk = BUFFER_SECRET;
-	_cleanup_buffer_ struct buffer aad = {0};
+	int r = term_unwrap(seal, term, wrapped, &key, err);
 
-	term_aad(term, &aad);
-	if (buffer_resize(&key, DATA_KEY_SIZE) < 0 || buffer_resize(&prk, PRK_SIZE) < 0 || buffer_status(&aad) < 0)
+	if (r < 0)
+		return r;
+	if (buffer_resize(&prk, PRK_SIZE) < 0)
 		return error_set(err, ENOMEM, "out of memory");
-	if (wrapped.size != NONCE_SIZE + DATA_KEY_SIZE + TAG_SIZE ||
-	    !gcm_decrypt(seal, seal->master.data, buffer_span(&aad), wrapped, key.data))
-		return error_set(err, EKEYREJECTED,
-				 "wrong master key: it does not open this store's keys; look at keystore.master_key");
 	if (!hkdf(seal, EVP_KDF_HKDF_MODE_EXTRACT_ONLY, key.data, (struct span){0}, prk.data))
 		return error_set(err, EIO, "the store's data key can't be used: OpenSSL's HKDF failed");
 	return term_put(seal, term, &prk, err);

@@ -41,6 +41,13 @@ void seal_free(struct seal *seal);
 /* A fresh data key, wrapped by the master key (AES-256-GCM, AAD "certfs/term/v1" | term): what the store keeps. */
 int seal_term_create(struct seal *seal, uint32_t term, struct buffer *ret_wrapped, struct error *err);
 
+/* The same data key as `wrapped`, which opens under from's master key, wrapped by to's. EKEYREJECTED as seal_term_add. */
+int seal_term_rewrap(struct seal *from, struct seal *to, uint32_t term, struct span wrapped, struct buffer *ret,
+		     struct error *err);
+
+/* SHA-256 of the master key: what people know it by. */
+void seal_master_fingerprint(const struct seal *seal, uint8_t ret[FINGERPRINT_SIZE]);
+
 /* Makes a stored term usable; the last one added seals. EKEYREJECTED "wrong master key …" if it does not open. */
 int seal_term_add(struct seal *seal, uint32_t term, struct span wrapped, struct error *err);
 

@@ -59,9 +59,9 @@ int store_current(struct store *store, struct error *err);
 /* The integrity of the file itself; EUCLEAN names the damage. */
 int store_integrity(struct store *store, struct error *err);
 
-/* What rows must say of each other: calls found for each that doesn't. */
-int store_consistency(struct store *store, void (*found)(void *context, const char *what, int64_t id), void *context,
-		      struct error *err);
+/* What rows must say of each other (store_check.c): calls found for each that doesn't. */
+int store_consistency(struct store *store, void (*found)(void *context, const char *what, int64_t id, const char *remedy),
+		      void *context, struct error *err);
 
 int store_term_add(struct store *store, uint32_t term, struct span wrapped, struct error *err); /* [w] */
 int store_term_each(struct store *store, int (*each)(void *context, uint32_t term, struct span wrapped),
@@ -70,6 +70,8 @@ int store_term_each(struct store *store, int (*each)(void *context, uint32_t ter
 /* Data keys are wrapped anew when the master key changes. master: SHA-256 of the master key that wraps it. */
 int store_term_rewrap(struct store *store, uint32_t term, struct span wrapped, const uint8_t master[FINGERPRINT_SIZE],
 		      struct error *err); /* [w] */
+/* Notes it where it was not noted yet (an older store). */
+int store_term_note(struct store *store, const uint8_t master[FINGERPRINT_SIZE], struct error *err); /* [w] */
 /* Which master key wraps the data keys; 1, or 0 if the store does not say. */
 int store_term_master(struct store *store, uint8_t ret[FINGERPRINT_SIZE], struct error *err);
 
@@ -133,6 +135,7 @@ int signing_ca_by_spki(struct store *store, rowid project, const uint8_t spki[FI
 /* The signing CAs of a project, but the active one, under which a certificate is or was valid after `since`. */
 int signing_ca_each_replaced(struct store *store, const struct project_row *project, unixtime since,
 			     int (*each)(void *context, rowid id), void *context, struct error *err);
+int signing_ca_each(struct store *store, int (*each)(void *context, rowid id), void *context, struct error *err);
 /* [w] Notes that a certificate under it ends at not_after. */
 int signing_ca_issued(struct store *store, rowid id, unixtime not_after, struct error *err);
 int signing_ca_insert(struct store *store, struct signing_ca_row *row, struct error *err); /* [w] sets row->id */

@@ -194,56 +194,6 @@ int store_migrate(struct store *store, struct error *err)
 	return 0;
 }
 
-int store_integrity(struct store *store, struct error *err)
-{
-	_cleanup_statement_ sqlite3_stmt *stmt = statement(store, err, "PRAGMA integrity_check(1)", "");
-	char text[256];
-	int r = statement_one(store, stmt, "result", err);
-
-	if (r < 0)
-		return r;
-	column_text(stmt, 0, text, sizeof(text));
-	if (sqlite3_stricmp(text, "ok") != 0)
-		return error_set(err, EUCLEAN, "the store is damaged: %s", text);
-	return 0;
-}
-
-/* Each gives the ids of rows that contradict another one. */
-static const struct {
-	const char *what;
-	const char *sql;
-} rules[] = {
-	{"an app instance without its project", "SELECT id FROM app WHERE project NOT IN (SELECT id FROM project)"},
-	{"an app instance whose newest certificate is missing",
-	 "SELECT a.id FROM app a LEFT JOIN generation g ON g.id=a.generation"
-	 " WHERE a.generation<>0 AND (g.id IS NULL OR g.app<>a.id OR g.number<>a.last_number)"},
-	{"a project whose signing CA is missing",
-	 "SELECT id FROM project WHERE signing_ca<>0 AND signing_ca NOT IN (SELECT id FROM signing_ca)"},
-	{"a project that miscounts its app instances",
-	 "SELECT id FROM project p WHERE apps<>(SELECT count(*) FROM app WHERE project=p.id)"},
-	{"a project that miscounts its app instances with a certificate",
-	 "SELECT id FROM project p WHERE issued<>(SELECT count(*) FROM app WHERE project=p.id AND generation<>0)"},
-	{"a serial number used twice by one signing key",
-	 "SELECT max(id) FROM generation GROUP BY key, serial HAVING count(*)>1"},
-	{"a signing CA without its key", "SELECT id FROM signing_ca WHERE key NOT IN (SELECT id FROM signing_key)"},
-};
-
-int store_consistency(struct store *store, void (*found)(void *context, const char *what, int64_t id), void *context,
-		      struct error *err)
-{
-	int r = 0;
-
-	for (size_t i = 0; r == 0 && i < sizeof(rules) / sizeof(rules[0]); i++) {
-		_cleanup_statement_ sqlite3_stmt *stmt = statement(store, err, rules[i].sql, "");
-
-		if (!stmt)
-			return -err->code;
-		while ((r = statement_step(store, stmt, err)) == 1)
-			found(context, rules[i].what, sqlite3_column_int64(stmt, 0));
-	}
-	return r;
-}
-
 int store_term_add(struct store *store, uint32_t term, struct span wrapped, struct error *err)
 {
 	return statement_run(store, err, "INSERT INTO term(id, wrapped) VALUES(?, ?)", "ib", (int64_t)term, wrapped);
@@ -282,4 +232,10 @@ int store_term_master(struct store *store, uint8_t ret[FINGERPRINT_SIZE], struct
 	if (r == 1)
 		column_bytes(stmt, 0, ret, FINGERPRINT_SIZE);
 	return r;
+}
+
+int store_term_note(struct store *store, const uint8_t master[FINGERPRINT_SIZE], struct error *err)
+{
+	return statement_run(store, err, "UPDATE term SET master=? WHERE length(master)<>32", "b",
+			     (struct span){master, FINGERPRINT_SIZE});
 }

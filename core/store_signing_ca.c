@@ -210,3 +210,10 @@ int signing_key_compromise(struct store *store, rowid id, unixtime now, const ch
 			     "UPDATE signing_key SET compromised_at=?, compromised_reason=? WHERE id=? AND compromised_at=0",
 			     "iti", now, reason, id);
 }
+
+int signing_ca_each(struct store *store, int (*each)(void *context, rowid id), void *context, struct error *err)
+{
+	_cleanup_statement_ sqlite3_stmt *stmt = statement(store, err, "SELECT id FROM signing_ca ORDER BY id", "");
+
+	return rows_each_id(store, stmt, each, context, err);
+}

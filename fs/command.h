@@ -10,9 +10,15 @@ enum { STATUS_OK = 0, STATUS_FAILURE = 1, STATUS_USAGE = 2 };
 /* The rest of the line behind `certfs NAME`, as the usage shows it. */
 #define COMMAND_MOUNT_USAGE "[-f] [-c FILE] [-o OPTION,…] MOUNTPOINT"
 #define COMMAND_CHECK_USAGE "[-c FILE]"
+#define COMMAND_BACKUP_USAGE "[-c FILE] DEST"
+#define COMMAND_RESTORE_USAGE "[-c FILE] SRC"
+#define COMMAND_REKEY_USAGE "[-c FILE]"
 
 int command_mount(int argc, char **argv);
 int command_check(int argc, char **argv);
+int command_backup(int argc, char **argv);
+int command_restore(int argc, char **argv);
+int command_rekey(int argc, char **argv);
 
 /* mount(8)'s helper: mount.certfs CONFIG MOUNTPOINT [-sfnv] [-o OPTION,…]. Goes on as `certfs mount …`, by exec, so that
  * the process list shows it like any other. */

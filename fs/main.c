@@ -1,5 +1,4 @@
 /* certfs: the command line. */
-#include <getopt.h>
 #include <libgen.h>
 #include <stdio.h>
 #include <string.h>
@@ -24,6 +23,9 @@ static const struct command {
 } commands[] = {
 	{"mount", command_mount, COMMAND_MOUNT_USAGE, "serve the certificates as files at MOUNTPOINT"},
 	{"check", command_check, COMMAND_CHECK_USAGE, "verify the store: pairs, chains, serial numbers"},
+	{"backup", command_backup, COMMAND_BACKUP_USAGE, "copy the store, which may be in use, without its master key, to DEST"},
+	{"restore", command_restore, COMMAND_RESTORE_USAGE, "make a store from the backup SRC, in an empty place"},
+	{"rekey", command_rekey, COMMAND_REKEY_USAGE, "make a new master key; the store may be in use"},
 	{"version", command_version, "", "show the version"},
 };
 
@@ -63,37 +65,6 @@ static int command_version(int argc, char **argv)
 		return command_misused("version", "");
 	printf("certfs %s\nlibfuse %s\n", CERTFS_VERSION, fuse_pkgversion());
 	return STATUS_OK;
-}
-
-static int check_store(const char *config_path)
-{
-	struct error err = {0};
-	struct config config;
-	int r = command_config(config_path, &config, &err);
-
-	if (r == 0)
-		r = core_memory_init(&err);
-	if (r == 0)
-		r = core_check(&config, stdout, &err);
-	if (r == -EUCLEAN)
-		return STATUS_FAILURE; /* the report says what */
-	return r == 0 ? STATUS_OK : command_failed(&err);
-}
-
-int command_check(int argc, char **argv)
-{
-	static const struct option options[] = {{"config", required_argument, NULL, 'c'}, {NULL, 0, NULL, 0}};
-	const char *config_path = NULL;
-	int c;
-
-	while ((c = getopt_long(argc, argv, "c:", options, NULL)) != -1) {
-		if (c != 'c')
-			return command_misused("check", COMMAND_CHECK_USAGE);
-		config_path = optarg;
-	}
-	if (optind != argc)
-		return command_misused("check", COMMAND_CHECK_USAGE);
-	return check_store(config_path);
 }
 
 /* ---- the table ---- */

@@ -163,4 +163,18 @@ int core_project_count(struct core *core, int64_t *ret, struct error *err);
  * 0: clean, -EUCLEAN: findings, else the store can't be read. Works beside a running mount. */
 int core_check(const struct config *config, FILE *report, struct error *err);
 
+/* ---- the store as a whole: for commands, each of which opens and closes what it needs ---- */
+
+/* A consistent copy of the store, which may be in use, to dest (0600, never overwritten, durable), and a word about the master
+ * key to report. EEXIST; EINTR when SIGINT, SIGTERM or SIGHUP is pending: block them before. Nothing is left on failure. */
+int core_backup(const struct config *config, const char *dest, FILE *report, struct error *err);
+
+/* A store from a backup. EEXIST and EBUSY where there is one; EKEYREJECTED (the wrong master key), ENOTSUP (a newer schema), EUCLEAN, …: then
+ * nothing is left. What is counted goes on above max(value + 1, Unix time). Signals as above. */
+int core_restore(const struct config *config, const char *source, FILE *report, struct error *err);
+
+/* A new master key in its file; works beside a running mount. EBUSY while another one runs. Killed at any instruction, the next
+ * mount or rekey ends it. */
+int core_rekey(const struct config *config, FILE *report, struct error *err);
+
 #endif

@@ -761,13 +761,14 @@ struct findings {
 	int64_t id;
 };
 
-static void finding(void *context, const char *what, int64_t id)
+static void finding(void *context, const char *what, int64_t id, const char *remedy)
 {
 	struct findings *findings = context;
 
 	findings->count++;
 	snprintf(findings->what, sizeof(findings->what), "%s", what);
 	findings->id = id;
+	assert_true(*remedy);
 }
 
 static void test_consistency(void **state)
