@@ -15,10 +15,28 @@ struct check {
 	struct signing_ca *signer; /* of the last generation: those of one signing CA mostly come together */
 };
 
+/* What there is to do, by object. */
+static const struct {
+	const char *what, *remedy;
+} remedies[] = {
+	{"generation", "touch the app instance's purge, or restore a backup"},
+	{"signing key", "upload the signing CA again, or restore a backup"},
+	{"signing CA", "upload it again, or restore a backup"},
+	{"project", "write its file policy again, or restore a backup"},
+};
+
+static const char *remedy_of(const char *what)
+{
+	for (size_t i = 0; i < sizeof(remedies) / sizeof(remedies[0]); i++)
+		if (strcmp(remedies[i].what, what) == 0)
+			return remedies[i].remedy;
+	return "restore a backup";
+}
+
 static void finding(struct check *check, const char *what, int64_t id, const struct error *err)
 {
 	check->findings++;
-	fprintf(check->report, "%s %" PRId64 ": %s\n", what, id, err->text);
+	fprintf(check->report, "%s %" PRId64 ": %s: %s\n", what, id, err->text, remedy_of(what));
 }
 
 /* ---- keys ---- */
@@ -116,7 +134,7 @@ static int check_policy(struct check *check, rowid id, struct error *err)
 	int r = project_policy(check->store, id, &text, err);
 
 	if (r == 0 && policy_parse(buffer_span(&text), &policy, err) < 0)
-		return error_prefix(err, "its policy can't be read, so it can't be served: write its file policy again, or restore a backup");
+		return error_prefix(err, "its policy can't be read, so it can't be served");
 	return r;
 }
 
@@ -140,10 +158,10 @@ static int judge_chain(const struct signing_ca *ca, struct error *err)
 	int r = x509_check_chain(ca->chain.certs, ca->chain.count, ca->row.spki, within, &judged, err);
 
 	if (r < 0)
-		return error_prefix(err, "its chain is broken: upload it again, or restore a backup");
+		return error_prefix(err, "its chain is broken");
 	if (memcmp(judged.fingerprint, ca->row.fingerprint, FINGERPRINT_SIZE) != 0 || judged.count != ca->chain.count ||
 	    judged.not_after != ca->row.not_after || judged.not_before != ca->row.not_before)
-		return error_set(err, EUCLEAN, "it is another certificate than the store says: upload it again, or restore a backup");
+		return error_set(err, EUCLEAN, "it is another certificate than the store says");
 	return 0;
 }
 

@@ -70,7 +70,7 @@ static int wrong_key(const char *path, struct store *store, struct error *err)
 	hex_lower((struct span){wanted, sizeof(wanted)}, wanted_text);
 	hex_lower((struct span){found, sizeof(found)}, found_text);
 	if (memcmp(wanted, found, sizeof(wanted)) == 0)
-		return error_set(err, EUCLEAN, "the store's data key is damaged: it does not open under the right master key: restore a backup");
+		return error_set(err, EIO, "the store's data key is damaged: it does not open under the right master key: restore a backup");
 	return error_set(err, EKEYREJECTED,
 			 "wrong master key: the store's has SHA-256 %s, %s has %s: put the right one there, or correct "
 			 "keystore.master_key",

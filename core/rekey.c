@@ -120,11 +120,10 @@ static int store_terms(struct rekey *rekey, struct error *err)
 }
 
 /* A commit that failed may be durable all the same: then the next key is the one. */
-static int change_key(struct rekey *rekey, struct error *err)
+static int change_key(const struct config *config, struct rekey *rekey, struct error *err)
 {
 	struct error ignored;
-	int terms;
-	int r = core_seal_under(rekey->path, rekey->store, &rekey->from, &terms, err);
+	int r = core_load_seal(config, rekey->store, &rekey->from, err);
 
 	if (r == 0)
 		r = make_next(rekey, err);
@@ -184,7 +183,7 @@ static int rekey_locked(const struct config *config, struct rekey *rekey, struct
 		r = store_current(rekey->store, err);
 	if (r == 0)
 		r = settle_locked(rekey->path, rekey->next, rekey->store, err);
-	return r == 0 ? change_key(rekey, err) : r;
+	return r == 0 ? change_key(config, rekey, err) : r;
 }
 
 static int key_in_file(const struct config *config, const char **ret, struct error *err)

@@ -30,7 +30,12 @@ void store_stop_by_signal(struct store *store)
  * fails here and not when the backup is needed; what was deleted is not in it. */
 int store_copy(struct store *store, const char *path, struct error *err)
 {
-	return statement_run(store, err, "VACUUM INTO ?", "t", path);
+	/* query_only takes VACUUM INTO for a change of this database */
+	int r = store_exec(store, "PRAGMA query_only=OFF", err);
+
+	if (r == 0)
+		r = statement_run(store, err, "VACUUM INTO ?", "t", path);
+	return r == 0 && is_stopped(NULL) ? error_set(err, EINTR, "interrupted: nothing is left of it") : r;
 }
 
 /* ---- is it one? ---- */

@@ -1,0 +1,126 @@
+#!/bin/bash
+# timeout: 400
+# rekey: while mounted, with readers; the worker that is killed afterwards; and killed itself at each of its steps.
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/../lib.sh"
+need strace sqlite3
+
+start_certfs
+new_project p
+mkdir "$PROJECTS/p/apps/gw" "$PROJECTS/p/apps/hot"
+gw=$PROJECTS/p/apps/gw
+cat "$gw/bundle.pem" >"$T/bundle.pem"
+key=$T/store/master.key
+sum() { sha256sum <"$1" | cut -d' ' -f1; }
+
+# ---- while mounted ----
+
+reader() {
+    until [ -e "$T/stop" ]; do
+        cat "$gw/device_ca.key" >/dev/null
+        touch "$PROJECTS/p/apps/hot/renew"
+        cat "$PROJECTS/p/apps/hot/bundle.pem" >/dev/null
+        echo >>"$T/reads"
+    done
+}
+reader &
+reading=$!
+old=$(sum "$key")
+cp -p "$key" "$T/old.key"
+wait_until 20 test -s "$T/reads"
+"$CERTFS" backup -c "$CONF" "$T/old.db" >/dev/null
+"$CERTFS" rekey -c "$CONF" >"$T/out"
+new=$(sum "$key")
+assert_ne "$new" "$old" "the master key"
+assert_has "$(cat "$T/out")" "SHA-256 $new" "the new fingerprint"
+assert_has "$(cat "$T/out")" "SHA-256 $old" "the old fingerprint"
+assert_eq "$(stat -c '%a %u' "$key")" "600 0" "the new key's mode and owner"
+assert_eq "$(find "$T/store" -name 'master.key*' | wc -l)" 1 "keys beside the store"
+check_clean
+kill_worker
+assert_same "$T/bundle.pem" "$gw/bundle.pem" "after a kill of the worker"
+touch "$gw/purge"
+for _ in 1 2 3 4 5; do "$CERTFS" rekey -c "$CONF" >/dev/null; done
+kill_worker
+: >"$T/reads"
+wait_until 20 test -s "$T/reads"
+touch "$T/stop"
+wait "$reading" || fail "a reader saw an error while the key was changed"
+cat "$gw/bundle.pem" >"$T/bundle.pem"
+restart_certfs
+assert_same "$T/bundle.pem" "$gw/bundle.pem" "after a restart"
+check_clean
+assert_lacks "$(grep -c "$(head -c 8 "$T/old.key" | xxd -p)" <<<"$(sqlite3 "$STORE" 'SELECT hex(wrapped) FROM term')" || true)" '^1' "the old key"
+
+# the old key opens nothing any more, and is told apart by its fingerprint; the old backup opens with it alone
+stop_certfs
+mv "$key" "$T/right.key"
+cp -p "$T/old.key" "$key"
+assert_fails "$(sum "$T/right.key").*$old" "$CERTFS" mount -c "$CONF" "$MNT"
+assert_fails "$(sum "$T/right.key").*$old" "$CERTFS" rekey -c "$CONF"
+mv "$T/right.key" "$key"
+assert_eq "$(find "$T/store" -name 'master.key*' | wc -l)" 1 "keys beside the store"
+
+# ---- killed at each step ----
+
+# What changes anything: the n-th of each of these calls kills the process instead of being done.
+cp -a "$T/store" "$T/master"
+calls=openat,pwrite64,write,fsync,fdatasync,rename,renameat2,link,unlink,ftruncate,chmod,chown,flock
+strace -f -qq -o "$T/trace" -e trace=$calls "$CERTFS" rekey -c "$CONF" >/dev/null
+total=$(grep -cE '^[0-9]+ +[a-z0-9]+\(' "$T/trace")
+first=$(grep -E '^[0-9]+ +[a-z0-9]+\(' "$T/trace" | grep -nE 'O_DIRECTORY|flock' | head -n 1 | cut -d: -f1)
+[ "$total" -gt "$first" ] && [ "$first" -gt 1 ] || fail "nothing to kill at: $total calls, from $first"
+before=0 after=0 waiting=0
+for ((n = first; n <= total; n++)); do
+    rm -rf "$T/store"
+    cp -a "$T/master" "$T/store"
+    was=$(sum "$key")
+    strace -f -qq -o /dev/null -e trace=$calls -e "inject=$calls:signal=KILL:when=$n" "$CERTFS" rekey -c "$CONF" >/dev/null 2>&1 || true
+    [ ! -e "$key.next" ] || waiting=$((waiting + 1))
+    "$CERTFS" check -c "$CONF" >"$T/check.out" 2>&1 || fail "killed at $n: $(cat "$T/check.out")"
+    case $((n % 3)) in
+    0)
+        start_certfs -o ro
+        assert_same "$T/bundle.pem" "$gw/bundle.pem" "killed at $n, read-only"
+        stop_certfs
+        ;;
+    1) "$CERTFS" rekey -c "$CONF" >/dev/null || fail "killed at $n: no other rekey" ;;
+    esac
+    start_certfs
+    assert_same "$T/bundle.pem" "$gw/bundle.pem" "killed at $n"
+    stop_certfs
+    assert_eq "$(find "$T/store" -name 'master.key?*' | wc -l)" 0 "left after a mount, killed at $n"
+    if [ "$(sum "$key")" = "$was" ]; then before=$((before + 1)); else after=$((after + 1)); fi
+    check_clean
+done
+echo "killed at $((total - first + 1)) calls: the old key $before times, a new one $after times, $waiting times in between"
+[ "$before" -ge 3 ] && [ "$after" -ge 3 ] && [ "$waiting" -ge 2 ] || fail "the kills did not meet every step"
+
+# ---- killed in between, under a mount whose worker dies then ----
+
+rm -rf "$T/store"
+cp -a "$T/master" "$T/store"
+start_certfs
+rename=$(grep -E '^[0-9]+ +[a-z0-9]+\(' "$T/trace" | grep -nE 'rename' | tail -n 1 | cut -d: -f1)
+# before the rename: the data keys are wrapped by KEY.next
+strace -f -qq -o /dev/null -e trace=$calls -e "inject=$calls:signal=KILL:when=$((rename - 1))" "$CERTFS" rekey -c "$CONF" >/dev/null 2>&1 || true
+[ -e "$key.next" ] || fail "the rekey was not killed in between"
+kill_worker
+assert_same "$T/bundle.pem" "$gw/bundle.pem" "the worker after a rekey that was cut off"
+touch "$gw/renew"
+cat "$gw/device_ca.key" >/dev/null
+check_clean
+"$CERTFS" rekey -c "$CONF" >/dev/null
+[ ! -e "$key.next" ] || fail "the next key is left"
+kill_worker
+cat "$gw/device_ca.key" >/dev/null
+check_clean
+
+# ---- what can't be changed ----
+
+printf '[store]\npath = %s\n[keystore]\nmaster_key = credential:certfs\n' "$STORE" >"$T/credential.conf"
+assert_fails 'in a file only' "$CERTFS" rekey -c "$T/credential.conf"
+exec 9<"$T/store"
+flock 9
+assert_fails 'another process' "$CERTFS" rekey -c "$CONF"
+exec 9<&-
