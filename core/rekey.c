@@ -26,13 +26,31 @@ struct rekey {
 
 /* ---- what a killed one left ---- */
 
+/* What seal_master_create was writing: it may be another name of a whole key. */
+static void begun_name(const char *next, char ret[MASTER_NEXT_SIZE + 8])
+{
+	snprintf(ret, MASTER_NEXT_SIZE + 8, "%s.new", next);
+}
+
+static bool is_left(const char *next)
+{
+	char begun[MASTER_NEXT_SIZE + 8];
+
+	begun_name(next, begun);
+	return access(next, F_OK) == 0 || access(begun, F_OK) == 0;
+}
+
 static int settle_locked(const char *path, const char *next, struct store *store, struct error *err)
 {
 	struct seal *seal = NULL;
 	struct error ignored;
 	int terms;
+	char begun[MASTER_NEXT_SIZE + 8];
 	int r = 0;
 
+	begun_name(next, begun);
+	if (unlink(begun) < 0 && errno != ENOENT)
+		return error_set(err, errno, "can't remove %s: %s", begun, strerror(errno));
 	if (access(next, F_OK) < 0)
 		return 0;
 	if (core_seal_under(path, store, &seal, &terms, err) == 0)
@@ -56,7 +74,7 @@ int rekey_settle(const struct config *config, struct store *store, struct error 
 	if (r < 0)
 		return r;
 	core_master_key_next(path, next);
-	if (access(next, F_OK) < 0)
+	if (!is_left(next))
 		return 0;
 	directory = place_open_directory(path, err);
 	if (directory < 0)

@@ -98,6 +98,8 @@ refused "$key.*${wrong%% *}" "$T/backup-1.db"
 other "$T/missing.key"
 refused 'master key .*missing.key' "$T/backup-1.db"
 
+above() { [ "$1" -gt "$2" ] || fail "$3 ($2)"; }
+
 # it goes on: every backup has what had been handed out before it began
 other "$T/store/master.key"
 mv "$T/store/certfs.db" "$T/lost.db"
@@ -126,10 +128,12 @@ grep -qxFf "$T/one" <<<"$(sqlite3 "$T/backup-3.db" "SELECT hex(cert) FROM genera
 assert_pair "$gw/device_ca.pem" "$gw/device_ca.key"
 touch "$gw/purge"
 counter=$(field "$gw/purge" counter)
-[ "$counter" -gt "$now" ] && [ "$counter" -gt "$lost_purge" ] || fail "the purge counter $counter is not above $now"
+above "$counter" "$now" "the purge counter $counter is not above $now"
+above "$counter" "$lost_purge" "the purge counter $counter is not above $now"
 cat "$gw/device_ca.pem" >"$T/next.pem"
 generation=$(field "$gw/status" generation)
-[ "$generation" -gt "$now" ] && [ "$generation" -gt "$numbers" ] || fail "generation $generation is not above $now"
+above "$generation" "$now" "generation $generation is not above $now"
+above "$generation" "$numbers" "generation $generation is not above $now"
 assert_ne "$(serial "$T/next.pem")" "$(serial "$T/now.pem")" "serial"
 [ -e "$gw/generations/$generation/device_ca.pem" ] || fail "generations/$generation is missing"
 stat -c %h "$gw/generations" >/dev/null
@@ -138,7 +142,8 @@ touch "$PROJECTS/p/apps/new/renew"
 assert_eq "$(field "$PROJECTS/p/apps/new/status" generation)" "$(field "$PROJECTS/p/apps/new/renew" counter)" "numbers of a new one: both follow the floor"
 [ "$(sqlite3 "$STORE" 'SELECT max(id) FROM app')" -gt "$highest_app" ] || fail "a row id is used again"
 event=$(tail -n 1 "$MNT/events" | sed 's/.*"id":\([0-9]*\).*/\1/')
-[ "$event" -gt "$now" ] && [ "$event" -gt "$last_event" ] || fail "event $event is not above $now"
+above "$event" "$now" "event $event is not above $now"
+above "$event" "$last_event" "event $event is not above $now"
 find "$MNT" >"$T/listing"
 grep -q "generations/$generation" "$T/listing" || fail "find does not see the new generation"
 restart_certfs

@@ -63,47 +63,60 @@ assert_eq "$(find "$T/store" -name 'master.key*' | wc -l)" 1 "keys beside the st
 
 # ---- killed at each step ----
 
-# What changes anything: the n-th of each of these calls kills the process instead of being done.
+# Each call that changes anything, or opens: killed at that call, instead of its being done. (strace counts each name apart.)
 cp -a "$T/store" "$T/master"
 calls=openat,pwrite64,write,fsync,fdatasync,rename,renameat2,link,unlink,ftruncate,chmod,chown,flock
 strace -f -qq -o "$T/trace" -e trace=$calls "$CERTFS" rekey -c "$CONF" >/dev/null
-total=$(grep -cE '^[0-9]+ +[a-z0-9]+\(' "$T/trace")
-first=$(grep -E '^[0-9]+ +[a-z0-9]+\(' "$T/trace" | grep -nE 'O_DIRECTORY|flock' | head -n 1 | cut -d: -f1)
-[ "$total" -gt "$first" ] && [ "$first" -gt 1 ] || fail "nothing to kill at: $total calls, from $first"
-before=0 after=0 waiting=0
-for ((n = first; n <= total; n++)); do
+sed -nE 's/^[0-9]+ +([a-z0-9]+)\((.*)/\1 \2/p' "$T/trace" |
+    awk '{ n[$1]++; print $1, n[$1], $0 }' >"$T/calls"
+first=$(grep -n 'O_DIRECTORY' "$T/calls" | head -n 1 | cut -d: -f1)
+tail -n "+$first" "$T/calls" >"$T/positions"
+[ "$(wc -l <"$T/positions")" -ge 15 ] || fail "nothing to kill at: $(cat "$T/calls")"
+killed() { # CALL N: a rekey that is killed there
     rm -rf "$T/store"
     cp -a "$T/master" "$T/store"
-    was=$(sum "$key")
-    strace -f -qq -o /dev/null -e trace=$calls -e "inject=$calls:signal=KILL:when=$n" "$CERTFS" rekey -c "$CONF" >/dev/null 2>&1 || true
+    killed_here "$@"
+}
+killed_here() {
+    local status=0
+    strace -f -qq -o /dev/null -e "trace=$1" -e "inject=$1:signal=KILL:when=$2" "$CERTFS" rekey -c "$CONF" >/dev/null 2>&1 || status=$?
+    assert_eq "$status" 137 "status of a rekey killed at $1 $2"
+}
+before=0 after=0 waiting=0
+n=0
+while read -r call count _; do
+    n=$((n + 1))
+    killed "$call" "$count" 2>/dev/null
+    was=$(sum "$T/master/master.key")
     [ ! -e "$key.next" ] || waiting=$((waiting + 1))
-    "$CERTFS" check -c "$CONF" >"$T/check.out" 2>&1 || fail "killed at $n: $(cat "$T/check.out")"
+    "$CERTFS" check -c "$CONF" >"$T/check.out" 2>&1 || fail "killed at $call $count: $(cat "$T/check.out")"
     case $((n % 3)) in
     0)
         start_certfs -o ro
-        assert_same "$T/bundle.pem" "$gw/bundle.pem" "killed at $n, read-only"
+        assert_same "$T/bundle.pem" "$gw/bundle.pem" "killed at $call $count, read-only"
         stop_certfs
         ;;
-    1) "$CERTFS" rekey -c "$CONF" >/dev/null || fail "killed at $n: no other rekey" ;;
+    1) "$CERTFS" rekey -c "$CONF" >/dev/null || fail "killed at $call $count: no other rekey" ;;
     esac
     start_certfs
-    assert_same "$T/bundle.pem" "$gw/bundle.pem" "killed at $n"
+    assert_same "$T/bundle.pem" "$gw/bundle.pem" "killed at $call $count"
     stop_certfs
     assert_eq "$(find "$T/store" -name 'master.key?*' | wc -l)" 0 "left after a mount, killed at $n"
     if [ "$(sum "$key")" = "$was" ]; then before=$((before + 1)); else after=$((after + 1)); fi
     check_clean
-done
-echo "killed at $((total - first + 1)) calls: the old key $before times, a new one $after times, $waiting times in between"
-[ "$before" -ge 3 ] && [ "$after" -ge 3 ] && [ "$waiting" -ge 2 ] || fail "the kills did not meet every step"
+done <"$T/positions"
+echo "killed at $n calls: the old key $before times, a new one $after times, $waiting times in between"
+if [ "$before" -lt 3 ] || [ "$after" -lt 3 ] || [ "$waiting" -lt 2 ]; then
+    fail "the kills did not meet every step"
+fi
 
 # ---- killed in between, under a mount whose worker dies then ----
 
 rm -rf "$T/store"
 cp -a "$T/master" "$T/store"
 start_certfs
-rename=$(grep -E '^[0-9]+ +[a-z0-9]+\(' "$T/trace" | grep -nE 'rename' | tail -n 1 | cut -d: -f1)
-# before the rename: the data keys are wrapped by KEY.next
-strace -f -qq -o /dev/null -e trace=$calls -e "inject=$calls:signal=KILL:when=$((rename - 1))" "$CERTFS" rekey -c "$CONF" >/dev/null 2>&1 || true
+# the data keys are wrapped by KEY.next, which has not got its name yet
+killed_here rename 1
 [ -e "$key.next" ] || fail "the rekey was not killed in between"
 kill_worker
 assert_same "$T/bundle.pem" "$gw/bundle.pem" "the worker after a rekey that was cut off"
