@@ -31,7 +31,9 @@ static const struct {
 	 " WHERE a.generation<>0 AND (g.id IS NULL OR g.app<>a.id OR g.number<>a.last_number)",
 	 restore},
 	{"an app instance whose current private key is missing",
-	 "SELECT a.id FROM app a JOIN generation g ON g.id=a.generation WHERE g.sealed IS NULL", purge},
+	 "SELECT a.id FROM app a JOIN generation g ON g.id=a.generation WHERE g.sealed IS NULL"
+	 " AND a.revoked_at=0 AND g.number>a.stale_number",
+	 purge},
 	{"an app instance without its newest generation",
 	 "SELECT a.id FROM app a WHERE EXISTS (SELECT 1 FROM generation g WHERE g.app=a.id AND g.number>a.last_number)", restore},
 	{"an app instance that was delivered a generation it never had",

@@ -8,13 +8,14 @@ need sqlite3
 start_certfs
 new_project p
 make_intermediate other root
-mkdir "$PROJECTS/q" "$PROJECTS/p/apps/"{a,b,c} "$PROJECTS/q/apps/d"
+mkdir "$PROJECTS/q" "$PROJECTS/p/apps/"{a,b,c,stolen} "$PROJECTS/q/apps/d"
 upload q other
-for app in p/apps/a p/apps/b q/apps/d; do
+for app in p/apps/a p/apps/b p/apps/stolen q/apps/d; do
     cat "$PROJECTS/$app/bundle.pem" >/dev/null
 done
 touch "$PROJECTS/p/apps/a/renew"
 touch "$PROJECTS/p/apps/a/purge"
+echo stolen >"$PROJECTS/p/apps/stolen/revoke"
 "$CERTFS" check -c "$CONF" >"$T/out"
 assert_has "$(cat "$T/out")" ', 0 findings$' "a clean store, mounted"
 stop_certfs
