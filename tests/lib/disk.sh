@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034
 # A disk of the test's own, for what happens to disks: the store moves there.
 DISK=$T/disk
 
@@ -23,7 +23,7 @@ use_disk() {
     STORE=$DISK/store/certfs.db
     mkdir -p "$DISK/store"
     chmod 700 "$DISK/store"
-    write_conf "$@"
+    write_conf
 }
 
 mount_disk() {
