@@ -29,7 +29,7 @@ static int key_from_store(struct core *core, const uint8_t spki[FINGERPRINT_SIZE
 		r = signing_key_sealed(store, row.id, &sealed, err);
 	if (r == -ENOENT)
 		return error_set(err, EKEYREJECTED,
-				 "the store no longer has the private key of this certificate: write key.pem, too");
+				 "cert.pem: the store no longer has the private key of this certificate: write key.pem, too");
 	if (r == 0)
 		r = seal_open_row(core->seal, &name, buffer_span(&sealed), &plain, err);
 	return r == 0 ? keypair_from_pkcs8(buffer_span(&plain), ret, err) : r;
@@ -118,7 +118,7 @@ static int put_key(struct activation *activation, struct store *store, unixtime 
 		return signing_key_put(store, spki, buffer_span(&activation->sealed), now, ret, err);
 	r = signing_key_by_spki(store, spki, &key, err);
 	if (r == 0 && !key.usable)
-		r = error_set(err, EKEYREJECTED, "the store no longer has this private key: write key.pem, too");
+		r = error_set(err, EKEYREJECTED, "next/cert.pem: the store no longer has its private key: write key.pem, too");
 	if (r == 0)
 		*ret = key.id;
 	return r;

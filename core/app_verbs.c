@@ -37,7 +37,7 @@ static int app_create_apply(struct job *job, struct store *store, struct error *
 				 project.name, (long long)project.apps, plural(project.apps));
 	r = app_insert(store, &v->row, err);
 	if (r == -EEXIST)
-		return error_set(err, EEXIST, "project %s has an app instance %s already", project.name, v->row.name);
+		return error_set(err, EEXIST, "project %s has an app instance %s already: choose another name", project.name, v->row.name);
 	job->result = v->row.id;
 	job->touched_project = project.id;
 	if (r == 0)

@@ -104,7 +104,7 @@ static void bulk_rest(struct bulk *bulk, bool go_on)
 static void bulk_noted(void *context, int r, int64_t result, const struct error *err)
 {
 	if (r < 0)
-		log_write(LOG_ERR, "the progress of a job could not be noted: %s", err->text);
+		log_write(LOG_ERR, "the progress of an update or force_update could not be noted, it goes on at the next start: %s", err->text);
 	bulk_rest(context, r == 0 && result == 1);
 }
 
@@ -239,7 +239,8 @@ static void bulk_step(struct task *task)
 	}
 	if (count < 0) {
 		if (count != -ECANCELED)
-			log_write(LOG_ERR, "a job stops until the next start: %s", err.text);
+			log_write(LOG_ERR, "%s of project %lld stops until the next start: %s", bulk->row.kind,
+				  (long long)bulk->project, err.text);
 		bulk_rest(bulk, false);
 		return;
 	}

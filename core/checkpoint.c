@@ -45,7 +45,7 @@ static void *checkpoint_main(void *context)
 		if (r == 0)
 			r = store_checkpoint(checkpoint->store, &err);
 		if (r < 0)
-			log_write(LOG_WARNING, "the WAL grows, it can't be moved into the store: %s", err.text);
+			log_write(LOG_WARNING, "the file STORE-wal grows, what is in it can't be moved into the store, tried again: %s", err.text);
 		nanosleep(&(struct timespec){.tv_nsec = PAUSE_MS * 1000000L}, NULL); /* what comes meanwhile goes together */
 	}
 	return NULL;
@@ -69,7 +69,7 @@ int checkpoint_new(const char *path, struct checkpoint **ret, struct error *err)
 	if (r != 0) {
 		store_close(checkpoint->store);
 		free(checkpoint);
-		return error_set(err, r, "can't start the checkpoint thread");
+		return error_set(err, r, "can't start the checkpoint thread: raise the number of processes (ulimit -u, TasksMax)");
 	}
 	*ret = checkpoint;
 	return 0;

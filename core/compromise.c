@@ -107,7 +107,7 @@ static int compromised_apply(struct job *job, struct store *store, struct error 
 	int r = project_by_id(store, d->object, &project, err);
 
 	if (r == 0 && !project.signing_ca)
-		return error_set(err, ENOKEY, "project %s has no active signing CA to be marked", project.name);
+		return error_set(err, ENOKEY, "project %s has no active signing CA to be marked: there is nothing to do", project.name);
 	if (r == 0)
 		r = signing_ca_by_id(store, project.signing_ca, &ca, err);
 	if (r == 0)

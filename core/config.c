@@ -11,7 +11,7 @@
 
 static int check_path(const char *value, struct error *err)
 {
-	return value[0] == '/' ? 0 : error_set(err, EINVAL, "'%s' is not an absolute path", value);
+	return value[0] == '/' ? 0 : error_set(err, EINVAL, "'%s' is not an absolute path: begin it with /", value);
 }
 
 static int check_master_key(const char *value, struct error *err)
@@ -79,6 +79,11 @@ void config_default(struct config *ret)
 	default_master_key(ret);
 }
 
+static int unreadable(const char *path, struct error *err)
+{
+	return error_set(err, errno, "the configuration %s can't be read: %s: name another one by -c", path, strerror(errno));
+}
+
 /* To the end, or one byte beyond what is allowed: a pipe gives it in parts. */
 static int read_file(const char *path, struct buffer *ret, struct error *err)
 {
@@ -87,7 +92,7 @@ static int read_file(const char *path, struct buffer *ret, struct error *err)
 	ssize_t n;
 
 	if (fd < 0)
-		return error_set(err, errno, "%s: %s", path, strerror(errno));
+		return unreadable(path, err);
 	if (buffer_resize(ret, INI_SIZE_MAX + 1) < 0)
 		return error_set(err, ENOMEM, "out of memory");
 	do {
@@ -95,7 +100,7 @@ static int read_file(const char *path, struct buffer *ret, struct error *err)
 		size += n > 0 ? (size_t)n : 0;
 	} while (n > 0 || (n < 0 && errno == EINTR));
 	if (n < 0)
-		return error_set(err, errno, "%s: %s", path, strerror(errno));
+		return unreadable(path, err);
 	return buffer_resize(ret, size);
 }
 

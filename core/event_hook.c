@@ -141,12 +141,12 @@ static void move_on(struct event_hook *hook)
 static void told(struct event_hook *hook, int r, const struct error *err)
 {
 	if (r < 0 && hook->tries++ < hook->core->config.hook_retries) {
-		log_write(LOG_WARNING, "event %lld: %s", (long long)hook->id, err->text);
+		log_write(LOG_WARNING, "hook event, for event %lld, tried again: %s", (long long)hook->id, err->text);
 		rest(hook);
 		return;
 	}
 	if (r < 0)
-		log_write(LOG_ERR, "event %lld is left out: %s", (long long)hook->id, err->text);
+		log_write(LOG_ERR, "hook event: event %lld is left out after hooks.retries: %s", (long long)hook->id, err->text);
 	move_on(hook);
 }
 

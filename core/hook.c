@@ -133,7 +133,7 @@ static void pipes_close(struct pipes *pipes)
 static int pipes_open(struct pipes *pipes, struct error *err)
 {
 	if (pipe2(pipes->in, O_CLOEXEC) < 0 || pipe2(pipes->out, O_CLOEXEC) < 0 || pipe2(pipes->err, O_CLOEXEC) < 0)
-		return error_set(err, errno, "no pipe for a hook: %s", strerror(errno));
+		return error_set(err, errno, "no pipe for a hook: %s: raise the number of open files (ulimit -n, LimitNOFILE)", strerror(errno));
 	fcntl(pipes->in[1], F_SETFL, O_NONBLOCK);
 	return 0;
 }

@@ -113,7 +113,7 @@ int keypool_new(struct keypool **ret, struct error *err)
 	r = pthread_create(&keypool->thread, NULL, keypool_main, keypool);
 	if (r != 0) {
 		free(keypool);
-		return error_set(err, r, "can't start the key pool's thread");
+		return error_set(err, r, "can't start the key pool's thread: raise the number of processes (ulimit -u, TasksMax)");
 	}
 	*ret = keypool;
 	return 0;

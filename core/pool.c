@@ -71,7 +71,7 @@ int pool_new(int threads, const char *name, struct pool **ret, struct error *err
 	}
 	if (pool->threads == 0) {
 		pool_free(pool);
-		return error_set(err, r, "can't start the signer threads");
+		return error_set(err, r, "can't start the signer threads: raise the number of processes (ulimit -u, TasksMax)");
 	}
 	*ret = pool;
 	return 0;

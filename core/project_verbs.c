@@ -61,7 +61,7 @@ static int project_create_apply(struct job *job, struct store *store, struct err
 				 (long long)count);
 	r = project_insert(store, &v->row, policy_default_text(), err);
 	if (r == -EEXIST)
-		return error_set(err, EEXIST, "there is a project %s already", v->row.name);
+		return error_set(err, EEXIST, "there is a project %s already: choose another name", v->row.name);
 	job->result = v->row.id;
 	return r < 0 ? r : project_event(store, &v->row, "project.created", "project made", err);
 }

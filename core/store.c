@@ -54,7 +54,7 @@ static int failure_describe(const struct store *store, int rc, struct error *err
 		if (failures[i].rc == (rc & 0xff))
 			return error_set(err, failures[i].code, "store %s: %s (%s)", path, failures[i].remedy,
 					 sqlite3_errstr(rc));
-	return error_set(err, EIO, "store %s: %s", path,
+	return error_set(err, EIO, "store %s: %s: run `certfs check`", path,
 			 store->db ? sqlite3_errmsg(store->db) : sqlite3_errstr(rc));
 }
 

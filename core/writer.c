@@ -200,7 +200,7 @@ int writer_new(const char *path, uint64_t connection, bool read_only, const stru
 		checkpoint_free(writer->checkpoint);
 		store_close(writer->store);
 		free(writer);
-		return error_set(err, r, "can't start the writer thread");
+		return error_set(err, r, "can't start the writer thread: raise the number of processes (ulimit -u, TasksMax)");
 	}
 	*ret = writer;
 	return 0;

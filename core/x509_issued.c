@@ -24,7 +24,7 @@ int x509_check_issued(struct span cert, struct span signer, const uint8_t serial
 	if (r == 0)
 		r = certificate_spki(subject, found, err);
 	if (r < 0)
-		return error_set(err, EUCLEAN, "it can't be parsed");
+		return error_set(err, EUCLEAN, "the certificate can't be parsed");
 	if (memcmp(found, spki, FINGERPRINT_SIZE) != 0)
 		return error_set(err, EUCLEAN,
 				 "the certificate is for another key than the store says");
@@ -34,7 +34,7 @@ int x509_check_issued(struct span cert, struct span signer, const uint8_t serial
 	if (X509_check_issued(issuer, subject) != X509_V_OK ||
 	    X509_verify(subject, X509_get0_pubkey(issuer)) != 1) {
 		(void)x509_reject(err, "%s", "");
-		return error_set(err, EUCLEAN, "its signing CA did not sign it");
+		return error_set(err, EUCLEAN, "the certificate was not signed by its signing CA");
 	}
 	return 0;
 }
