@@ -58,7 +58,8 @@ static int copy_to(struct store *store, const char *dest, struct error *err)
 }
 
 /* Which master key the backup needs: the store says it; one that was never mounted by this version does not. */
-static int print_key(const struct config *config, struct store *store, const char *dest, FILE *report, struct error *err)
+static int print_key(const struct config *config, struct store *store, const char *dest, FILE *report,
+		     struct error *err)
 {
 	char text[2 * FINGERPRINT_SIZE + 1] = "";
 	uint8_t master[FINGERPRINT_SIZE];
@@ -70,7 +71,8 @@ static int print_key(const struct config *config, struct store *store, const cha
 		hex_lower((struct span){master, sizeof(master)}, text);
 	fprintf(report,
 		"backup: %s\n"
-		"master key, not in it: SHA-256 %s (%s); keep a copy of that apart: without it the backup is worthless\n",
+		"master key, not in it: SHA-256 %s (%s); keep a copy of that apart: without it the backup is "
+		"worthless\n",
 		dest, r == 1 ? text : "unknown", config->master_key);
 	return 0;
 }

@@ -70,7 +70,9 @@ static int wrong_key(const char *path, struct store *store, struct error *err)
 	hex_lower((struct span){wanted, sizeof(wanted)}, wanted_text);
 	hex_lower((struct span){found, sizeof(found)}, found_text);
 	if (memcmp(wanted, found, sizeof(wanted)) == 0)
-		return error_set(err, EIO, "the store's data key is damaged: it does not open under the right master key: restore a backup");
+		return error_set(err, EIO,
+				 "the store's data key is damaged: it does not open under the right master key: "
+				 "restore a backup");
 	return error_set(err, EKEYREJECTED,
 			 "wrong master key: the store's has SHA-256 %s, %s has %s: put the right one there, or correct "
 			 "keystore.master_key",
@@ -79,7 +81,8 @@ static int wrong_key(const char *path, struct store *store, struct error *err)
 
 /* A rekey first writes the next key, then wraps the data keys by it, then renames: either of the two opens the store, and after
  * a rename in between the first name does. */
-int core_load_terms(const struct config *config, struct store *store, struct seal **ret, int *ret_terms, struct error *err)
+int core_load_terms(const struct config *config, struct store *store, struct seal **ret, int *ret_terms,
+		    struct error *err)
 {
 	char next[MASTER_NEXT_SIZE];
 	struct error ignored;

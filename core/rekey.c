@@ -54,8 +54,8 @@ static int settle_locked(const char *path, const char *next, struct store *store
 	if (access(next, F_OK) < 0)
 		return 0;
 	if (core_seal_under(path, store, &seal, &terms, err) == 0)
-		r = unlink(next) < 0 ? error_set(err, errno, "can't remove %s: %s", next, strerror(errno)) :
-				       place_sync_directory(path, err);
+		r = unlink(next) < 0 ? error_set(err, errno, "can't remove %s: %s", next, strerror(errno))
+				     : place_sync_directory(path, err);
 	else if (core_seal_under(next, store, &seal, &terms, &ignored) == 0)
 		r = place_file(next, path, true, err);
 	else
@@ -117,7 +117,8 @@ static int rewrap(void *context, uint32_t term, struct span wrapped)
 	if (rekey->count == (int)(sizeof(rekey->terms) / sizeof(rekey->terms[0])))
 		return error_set(rekey->err, ENOSPC, "the store has too many data keys");
 	rekey->terms[rekey->count].term = term;
-	return seal_term_rewrap(rekey->from, rekey->to, term, wrapped, &rekey->terms[rekey->count++].wrapped, rekey->err);
+	return seal_term_rewrap(rekey->from, rekey->to, term, wrapped, &rekey->terms[rekey->count++].wrapped,
+				rekey->err);
 }
 
 static int store_terms(struct rekey *rekey, struct error *err)
@@ -164,7 +165,8 @@ static void print_keys(const struct rekey *rekey, FILE *report)
 	hex_lower((struct span){rekey->fingerprint, sizeof(rekey->fingerprint)}, new_key);
 	fprintf(report,
 		"new master key in %s: SHA-256 %s; copy it to a safe place\n"
-		"the old one, SHA-256 %s, still opens older backups: make a new backup now, then destroy all copies of it\n",
+		"the old one, SHA-256 %s, still opens older backups: make a new backup now, then destroy all copies of "
+		"it\n",
 		rekey->path, new_key, old_key);
 }
 
@@ -185,8 +187,10 @@ static int lock_alone(const char *path, int *ret, struct error *err)
 		return fd;
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
 		close(fd);
-		return error_set(err, EBUSY, "another process is changing the master key %s, or has locked its directory: wait for it",
-				 path);
+		return error_set(
+			err, EBUSY,
+			"another process is changing the master key %s, or has locked its directory: wait for it",
+			path);
 	}
 	*ret = fd;
 	return 0;
@@ -211,8 +215,8 @@ static int key_in_file(const struct config *config, const char **ret, struct err
 				 "keystore.master_key = %s: certfs changes a master key in a file only (file:/path)",
 				 config->master_key);
 	if (access(config->store_path, F_OK) < 0)
-		return error_set(err, errno, "the store %s: %s: there is nothing to change the key of", config->store_path,
-				 strerror(errno));
+		return error_set(err, errno, "the store %s: %s: there is nothing to change the key of",
+				 config->store_path, strerror(errno));
 	return 0;
 }
 

@@ -22,7 +22,8 @@ static int refuse_existing(const struct config *config, struct error *err)
 		snprintf(name, sizeof(name), "%s%s", config->store_path, companions[i]);
 		if (faccessat(AT_FDCWD, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
 			return error_set(err, EEXIST,
-					 "%s exists: a backup is restored into an empty place only; move it away first", name);
+					 "%s exists: a backup is restored into an empty place only; move it away first",
+					 name);
 	}
 	return 0;
 }
@@ -40,8 +41,8 @@ static void remove_part(const char *part)
 static int copy_from(const char *source, const char *part, struct error *err)
 {
 	struct store *store = NULL;
-	int r = access(source, R_OK) < 0 ? error_set(err, errno, "can't be read: %s", strerror(errno)) :
-					   store_open(source, STORE_READ, &store, err);
+	int r = access(source, R_OK) < 0 ? error_set(err, errno, "can't be read: %s", strerror(errno))
+					 : store_open(source, STORE_READ, &store, err);
 
 	if (r == 0)
 		store_stop_by_signal(store);
@@ -61,7 +62,8 @@ static int check_key(const struct config *config, struct store *store, struct er
 
 	seal_free(seal);
 	if (r == 0 && terms == 0)
-		return error_set(err, EUCLEAN, "it has no data key: no private key in it can be opened; take another backup");
+		return error_set(err, EUCLEAN,
+				 "it has no data key: no private key in it can be opened; take another backup");
 	return r;
 }
 
@@ -113,6 +115,7 @@ int core_restore(const struct config *config, const char *source, FILE *report, 
 	if (r == 0)
 		r = restore_locked(config, source, err);
 	if (r == 0)
-		fprintf(report, "restored: %s from %s; next: certfs check, then certfs mount\n", config->store_path, source);
+		fprintf(report, "restored: %s from %s; next: certfs check, then certfs mount\n", config->store_path,
+			source);
 	return r;
 }

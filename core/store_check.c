@@ -25,7 +25,8 @@ static const struct {
 	const char *sql;
 	const char *remedy;
 } rules[] = {
-	{"an app instance without its project", "SELECT id FROM app WHERE project NOT IN (SELECT id FROM project)", restore},
+	{"an app instance without its project", "SELECT id FROM app WHERE project NOT IN (SELECT id FROM project)",
+	 restore},
 	{"an app instance whose newest certificate is missing",
 	 "SELECT a.id FROM app a LEFT JOIN generation g ON g.id=a.generation"
 	 " WHERE a.generation<>0 AND (g.id IS NULL OR g.app<>a.id OR g.number<>a.last_number)",
@@ -35,7 +36,8 @@ static const struct {
 	 " AND a.revoked_at=0 AND g.number>a.stale_number",
 	 purge},
 	{"an app instance without its newest generation",
-	 "SELECT a.id FROM app a WHERE EXISTS (SELECT 1 FROM generation g WHERE g.app=a.id AND g.number>a.last_number)", restore},
+	 "SELECT a.id FROM app a WHERE EXISTS (SELECT 1 FROM generation g WHERE g.app=a.id AND g.number>a.last_number)",
+	 restore},
 	{"an app instance that was delivered a generation it never had",
 	 "SELECT id FROM app WHERE delivered>last_number OR stale_number>last_number", restore},
 	{"a certificate whose signing CA or its key is missing",
@@ -45,20 +47,25 @@ static const struct {
 	{"a certificate that names another key than its signing CA has",
 	 "SELECT g.id FROM generation g JOIN signing_ca c ON c.id=g.signing_ca WHERE g.key<>c.key", restore},
 	{"a certificate of an older number that kept a private key",
-	 "SELECT g.id FROM generation g JOIN app a ON a.id=g.app WHERE g.sealed IS NOT NULL AND g.id<>a.generation", purge},
+	 "SELECT g.id FROM generation g JOIN app a ON a.id=g.app WHERE g.sealed IS NOT NULL AND g.id<>a.generation",
+	 purge},
 	{"a certificate that ends before it begins", "SELECT id FROM generation WHERE not_after<=not_before", restore},
 	{"a certificate revoked without a reason, or with a reason and not revoked",
 	 "SELECT id FROM generation WHERE (revoked_at=0)<>(revoke_reason='')", restore},
 	{"a removed app instance's certificate that is not revoked",
-	 "SELECT id FROM generation WHERE app NOT IN (SELECT id FROM app) AND revoked_at=0 AND not_after>unixepoch()", restore},
+	 "SELECT id FROM generation WHERE app NOT IN (SELECT id FROM app) AND revoked_at=0 AND not_after>unixepoch()",
+	 restore},
 	{"a project whose signing CA is missing",
 	 "SELECT id FROM project WHERE signing_ca<>0 AND signing_ca NOT IN (SELECT id FROM signing_ca)", upload},
 	{"a project whose staged successor is missing",
 	 "SELECT id FROM project WHERE next_ca<>0 AND next_ca NOT IN (SELECT id FROM signing_ca)", upload},
 	{"a project whose key of csr.pem is missing",
-	 "SELECT id FROM project WHERE csr_key<>0 AND csr_key NOT IN (SELECT id FROM signing_key WHERE sealed IS NOT NULL)", restore},
+	 "SELECT id FROM project WHERE csr_key<>0 AND csr_key NOT IN (SELECT id FROM signing_key WHERE sealed IS NOT "
+	 "NULL)",
+	 restore},
 	{"a project whose signing CA is another project's",
-	 "SELECT p.id FROM project p JOIN signing_ca c ON c.id IN (p.signing_ca, p.next_ca) WHERE c.project<>p.id", restore},
+	 "SELECT p.id FROM project p JOIN signing_ca c ON c.id IN (p.signing_ca, p.next_ca) WHERE c.project<>p.id",
+	 restore},
 	{"a project whose signing CA has no private key",
 	 "SELECT p.id FROM project p JOIN signing_ca c ON c.id=p.signing_ca JOIN signing_key k ON k.id=c.key"
 	 " WHERE k.sealed IS NULL AND k.compromised_at=0",
@@ -66,16 +73,20 @@ static const struct {
 	{"a project that miscounts its app instances",
 	 "SELECT id FROM project p WHERE apps<>(SELECT count(*) FROM app WHERE project=p.id)", restore},
 	{"a project that miscounts its app instances with a certificate",
-	 "SELECT id FROM project p WHERE issued<>(SELECT count(*) FROM app WHERE project=p.id AND generation<>0)", restore},
+	 "SELECT id FROM project p WHERE issued<>(SELECT count(*) FROM app WHERE project=p.id AND generation<>0)",
+	 restore},
 	{"a serial number used twice by one signing key",
 	 "SELECT max(id) FROM generation NOT INDEXED GROUP BY key, serial HAVING count(*)>1", purge},
-	{"a signing CA without its key", "SELECT id FROM signing_ca WHERE key NOT IN (SELECT id FROM signing_key)", restore},
+	{"a signing CA without its key", "SELECT id FROM signing_ca WHERE key NOT IN (SELECT id FROM signing_key)",
+	 restore},
 	{"a signing CA without a certificate",
-	 "SELECT id FROM signing_ca WHERE id NOT IN (SELECT signing_ca FROM signing_ca_cert WHERE position=0)", restore},
+	 "SELECT id FROM signing_ca WHERE id NOT IN (SELECT signing_ca FROM signing_ca_cert WHERE position=0)",
+	 restore},
 	{"a signing CA whose chain has a gap",
 	 "SELECT signing_ca FROM signing_ca_cert GROUP BY signing_ca HAVING max(position)<>count(*)-1", restore},
 	{"a certificate of no signing CA",
-	 "SELECT DISTINCT signing_ca FROM signing_ca_cert WHERE signing_ca NOT IN (SELECT id FROM signing_ca)", restore},
+	 "SELECT DISTINCT signing_ca FROM signing_ca_cert WHERE signing_ca NOT IN (SELECT id FROM signing_ca)",
+	 restore},
 	{"a signing CA's certificates that end later than it says",
 	 "SELECT c.id FROM signing_ca c WHERE last_not_after<"
 	 "(SELECT max(not_after) FROM generation g WHERE g.signing_ca=c.id)",
@@ -101,8 +112,9 @@ static const struct {
 	{"no data key", "SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM term)", restore},
 };
 
-int store_consistency(struct store *store, void (*found)(void *context, const char *what, int64_t id, const char *remedy),
-		      void *context, struct error *err)
+int store_consistency(struct store *store,
+		      void (*found)(void *context, const char *what, int64_t id, const char *remedy), void *context,
+		      struct error *err)
 {
 	int r = 0;
 

@@ -42,15 +42,17 @@ int store_copy(struct store *store, const char *path, struct error *err)
 
 int store_recognise(struct store *store, struct error *err)
 {
-	_cleanup_statement_ sqlite3_stmt *stmt = statement(
-		store, err, "SELECT count(*) FROM sqlite_schema WHERE type='table' AND name IN ('term', 'project', 'app', 'generation')",
-		"");
+	_cleanup_statement_ sqlite3_stmt *stmt = statement(store, err,
+							   "SELECT count(*) FROM sqlite_schema WHERE type='table' AND "
+							   "name IN ('term', 'project', 'app', 'generation')",
+							   "");
 	int r = statement_one(store, stmt, "count", err);
 
 	if (r < 0)
 		return r;
 	if (sqlite3_column_int(stmt, 0) != 4)
-		return error_set(err, EINVAL, "it is a database, but no certfs store: name a file that `certfs backup` made");
+		return error_set(err, EINVAL,
+				 "it is a database, but no certfs store: name a file that `certfs backup` made");
 	return 0;
 }
 
@@ -64,8 +66,8 @@ static const struct {
 	const char *table;
 	bool in_node_ids;
 } sequences[] = {
-	{"project", true},      {"app", true},    {"generation", true}, {"signing_key", false}, {"signing_ca", false},
-	{"operation", false}, {"event", false}, {"audit", false},
+	{"project", true},     {"app", true},        {"generation", true}, {"signing_key", false},
+	{"signing_ca", false}, {"operation", false}, {"event", false},     {"audit", false},
 };
 
 static int raise_sequence(struct store *store, const char *table, int64_t floor, struct error *err)
@@ -75,9 +77,9 @@ static int raise_sequence(struct store *store, const char *table, int64_t floor,
 			      " WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name=?1)",
 			      "t", table);
 
-	return r < 0 ? r :
-		       statement_run(store, err, "UPDATE sqlite_sequence SET seq=max(seq+1, ?) WHERE name=?", "it", floor,
-				     table);
+	return r < 0 ? r
+		     : statement_run(store, err, "UPDATE sqlite_sequence SET seq=max(seq+1, ?) WHERE name=?", "it",
+				     floor, table);
 }
 
 static int raise_sequences(struct store *store, unixtime now, struct error *err)
