@@ -1,5 +1,5 @@
 #!/bin/bash
-# timeout: 400
+# timeout: 600
 # rekey: while mounted, with readers; the worker that is killed afterwards; and killed itself at each of its steps.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
@@ -65,7 +65,7 @@ assert_eq "$(find "$T/store" -name 'master.key*' | wc -l)" 1 "keys beside the st
 # Each call that changes anything, or opens: killed at that call, instead of its being done. (strace counts each name apart.)
 cp -a "$T/store" "$T/master"
 calls=openat,pwrite64,write,fsync,fdatasync,rename,renameat2,link,unlink,ftruncate,chmod,chown,flock
-strace -f -qq -o "$T/trace" -e trace=$calls "$CERTFS" rekey -c "$CONF" >/dev/null
+ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 strace -f -qq -o "$T/trace" -e trace=$calls "$CERTFS" rekey -c "$CONF" >/dev/null
 sed -nE 's/^[0-9]+ +([a-z0-9]+)\((.*)/\1 \2/p' "$T/trace" |
     awk '{ n[$1]++; print $1, n[$1], $0 }' >"$T/calls"
 first=$(grep -n 'O_DIRECTORY' "$T/calls" | head -n 1 | cut -d: -f1)
@@ -78,7 +78,7 @@ killed() { # CALL N: a rekey that is killed there
 }
 killed_here() {
     local status=0
-    strace -f -qq -o /dev/null -e "trace=$1" -e "inject=$1:signal=KILL:when=$2" "$CERTFS" rekey -c "$CONF" >/dev/null 2>&1 || status=$?
+    ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 strace -f -qq -o /dev/null -e "trace=$1" -e "inject=$1:signal=KILL:when=$2" "$CERTFS" rekey -c "$CONF" >/dev/null 2>&1 || status=$?
     assert_eq "$status" 137 "status of a rekey killed at $1 $2"
 }
 before=0 after=0 waiting=0
