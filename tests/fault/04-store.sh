@@ -96,7 +96,9 @@ for ((number = 2; number <= pages; number += step)); do
     put_page "$T/garbage" $number
     new_worker
     look $number
+    # the worker that has read the garbage may keep what looked like a good page: mended underneath is mended for the next one
     put_page "$T/good.db" $number
+    new_worker
     wait_until 20 serves
 done
 echo "$pages pages, every $step of them damaged: $refused refusals"
