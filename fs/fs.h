@@ -7,6 +7,7 @@
 
 #include "certfs/config.h"
 #include "certfs/core.h"
+#include "fs/quota.h"
 #include "fs/shared.h"
 
 struct fs {
@@ -21,6 +22,8 @@ struct fs {
 	/* A worker's own, between fs_start and fs_stop. */
 	struct core *core;
 	struct handles *handles;         /* handle.h */
+	struct quota *locked;            /* quota.h: of the memory for secrets */
+	struct quota *unlocked;          /* of that for everything else */
 	struct temporaries *temporaries; /* temporary.h */
 	struct absent *absent;           /* absent.h */
 	struct invalidate *invalidate;   /* invalidate.h */
@@ -32,6 +35,9 @@ extern const struct fuse_lowlevel_ops fs_ops;
 /* Opens core and makes what a worker needs to serve. fs_stop answers everything that was accepted; nobody may be receiving. */
 int fs_start(struct fs *fs, struct error *err);
 void fs_stop(struct fs *fs);
+
+/* What that user's open files are charged to; nothing yet. */
+struct charge fs_charge(const struct fs *fs, uid_t uid, bool secret);
 
 /* Forgets what has had its time. To be called every few seconds. */
 void fs_tick(struct fs *fs);

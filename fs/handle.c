@@ -23,6 +23,7 @@ void handle_put(struct handle *handle)
 	if (!handle || atomic_fetch_sub(&handle->references, 1) != 1)
 		return;
 	buffer_clear(&handle->content);
+	(void)charge_set(&handle->charge, 0);
 	pthread_mutex_destroy(&handle->lock);
 	free(handle);
 }
@@ -56,7 +57,8 @@ static struct handle **handles_link(struct handles *handles, uint64_t fh)
 	return link;
 }
 
-struct handle *handle_add(struct handles *handles, uint64_t fh, const struct tree_row *row, rowid id, bool secret)
+struct handle *handle_add(struct handles *handles, uint64_t fh, const struct tree_row *row, rowid id,
+			  bool secret, const struct charge *charge)
 {
 	struct handle *handle = calloc(1, sizeof(*handle));
 
@@ -67,6 +69,7 @@ struct handle *handle_add(struct handles *handles, uint64_t fh, const struct tre
 	handle->row = row;
 	handle->id = id;
 	handle->content.secret = secret;
+	handle->charge = *charge;
 	pthread_mutex_init(&handle->lock, NULL);
 	pthread_mutex_lock(&handles->lock);
 	handle->next = handles->bucket[fh % BUCKETS];

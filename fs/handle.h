@@ -7,6 +7,7 @@
 #include <pthread.h>
 
 #include "certfs/buffer.h"
+#include "fs/quota.h"
 #include "fs/shared.h"
 #include "fs/tree.h"
 
@@ -25,6 +26,7 @@ struct handle {
 
 	pthread_mutex_t lock;  /* protects what follows: threads and processes may share a descriptor */
 	struct buffer content; /* the snapshot, or what was written so far */
+	struct charge charge;  /* for it */
 	int64_t cursor;        /* a log: of the last entry in content */
 	off_t read_to;         /* a log: the end of the last read, for poll */
 	bool remade;           /* of a dead worker's handle, which may have had bytes that are judged and gone */
@@ -41,8 +43,10 @@ struct handles *handles_new(void); /* NULL: out of memory */
 void handles_free(struct handles *handles);
 
 /* Both give a reference to the caller: the reply to a request lets its caller close the file, so the release may come while that
- * request is not quite over. fh as the kernel knows it. add: NULL: out of memory; find: NULL: not in this worker. */
-struct handle *handle_add(struct handles *handles, uint64_t fh, const struct tree_row *row, rowid id, bool secret);
+ * request is not quite over. fh as the kernel knows it. charge: whom the content is charged to.
+ * add: NULL: out of memory; find: NULL: not in this worker. */
+struct handle *handle_add(struct handles *handles, uint64_t fh, const struct tree_row *row, rowid id,
+			  bool secret, const struct charge *charge);
 struct handle *handle_find(struct handles *handles, uint64_t fh);
 void handle_put(struct handle *handle); /* NULL is fine */
 void handle_putp(struct handle **handle);

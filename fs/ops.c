@@ -7,6 +7,7 @@
 #include "fs/handle.h"
 #include "fs/invalidate.h"
 #include "fs/pollers.h"
+#include "fs/quota.h"
 #include "fs/serving.h"
 #include "fs/temporary.h"
 
@@ -54,12 +55,22 @@ static void events_added(void *context)
 	pollers_wake(context);
 }
 
+/* The blocks also bound how many handles users can have, to fewer than the shared table has marks for. */
+enum { LOCKED_BLOCK = 256, UNLOCKED_BLOCK = 4096, UNLOCKED_BYTES = 256 << 20 };
+
+struct charge fs_charge(const struct fs *fs, uid_t uid, bool secret)
+{
+	return (struct charge){.quota = secret ? fs->locked : fs->unlocked, .uid = uid};
+}
+
 static int fs_make(struct fs *fs, struct error *err)
 {
 	fs->handles = handles_new();
-	fs->temporaries = temporaries_new();
+	fs->locked = quota_new(core_memory_size(), LOCKED_BLOCK);
+	fs->unlocked = quota_new(UNLOCKED_BYTES, UNLOCKED_BLOCK);
+	fs->temporaries = temporaries_new(fs->locked);
 	fs->absent = absent_new();
-	if (!fs->handles || !fs->temporaries || !fs->absent)
+	if (!fs->handles || !fs->locked || !fs->unlocked || !fs->temporaries || !fs->absent)
 		return error_set(err, ENOMEM, "out of memory");
 	return invalidate_new(fs->session, &fs->invalidate, err);
 }
@@ -96,11 +107,15 @@ void fs_stop(struct fs *fs)
 	handles_free(fs->handles);
 	temporaries_free(fs->temporaries);
 	absent_free(fs->absent);
+	quota_free(fs->locked);
+	quota_free(fs->unlocked);
 	fs->core = NULL;
 	fs->invalidate = NULL;
 	fs->handles = NULL;
 	fs->temporaries = NULL;
 	fs->absent = NULL;
+	fs->locked = NULL;
+	fs->unlocked = NULL;
 }
 
 void fs_tick(struct fs *fs)

@@ -41,9 +41,9 @@ void op_write(fuse_req_t req, fuse_ino_t id, const char *data, size_t size, off_
 void op_flush(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi);
 
 /* Opens for writing; *fi is filled. 0 or a negative errno. */
-int write_open(struct fs *fs, const struct tree_row *row, rowid id, bool empty, struct fuse_file_info *fi);
+int write_open(struct fs *fs, uid_t uid, const struct tree_row *row, rowid id, bool empty, struct fuse_file_info *fi);
 /* ftruncate. */
-int write_truncate(struct fs *fs, const struct tree_row *row, rowid id, uint64_t fh, off_t size);
+int write_truncate(struct fs *fs, uid_t uid, const struct tree_row *row, rowid id, uint64_t fh, off_t size);
 /* Fires a trigger that was truncated and got no bytes, and forgets the handle. */
 void write_release(fuse_req_t req, const struct tree_row *row, rowid id, uint64_t fh);
 /* A touch, or a truncation by path, of a trigger: replies to setattr. */

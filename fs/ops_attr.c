@@ -163,7 +163,7 @@ static int setattr_file(fuse_req_t req, fuse_ino_t id, const struct tree_row *ro
 	if (fs->read_only)
 		return -EROFS;
 	if (to_set & FUSE_SET_ATTR_SIZE && fi)
-		return write_truncate(fs, row, ino_decode(id).row, fi->fh, attr->st_size);
+		return write_truncate(fs, fuse_req_ctx(req)->uid, row, ino_decode(id).row, fi->fh, attr->st_size);
 	return setattr_nothing(row, to_set);
 }
 

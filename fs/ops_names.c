@@ -129,7 +129,7 @@ static void create_again(fuse_req_t req, const struct tree_row *row, struct ino 
 	if (r == 0)
 		r = node_describe(fs, row, directory.row, &node, &err);
 	if (r == 0)
-		r = write_open(fs, row, directory.row, true, fi);
+		r = write_open(fs, fuse_req_ctx(req)->uid, row, directory.row, true, fi);
 	if (r < 0) {
 		reply_node_error(req, r);
 		return;

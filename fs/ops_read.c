@@ -63,14 +63,18 @@ static int open_snapshot(struct opening *opening, const struct view *view, struc
 {
 	struct fs *fs = fs_of(opening->req);
 	const bool secret = opening->row->flags & TREE_SECRET;
+	const struct charge charge = fs_charge(fs, opening->caller.uid, secret);
 	_cleanup_handle_ struct handle *handle = NULL;
 	int r;
 
 	opening->fi.fh = shared_handle(fs->shared);
-	handle = handle_add(fs->handles, opening->fi.fh, opening->row, opening->object, secret);
+	handle = handle_add(fs->handles, opening->fi.fh, opening->row, opening->object, secret,
+			    &charge);
 	if (!handle)
 		return error_set(err, ENOMEM, "out of memory");
 	r = handle_fill(handle, view, err);
+	if (r == 0 && charge_set(&handle->charge, handle->content.room) < 0)
+		r = error_set(err, EMFILE, "uid %u holds too much of what it has opened: close some of it", (unsigned int)charge.uid);
 	if (r < 0)
 		handle_drop(fs->handles, opening->fi.fh);
 	return r;
@@ -223,7 +227,7 @@ static void open_for_reading(fuse_req_t req, fuse_ino_t id, const struct tree_ro
 
 static void open_for_writing(fuse_req_t req, const struct tree_row *row, rowid id, struct fuse_file_info *fi)
 {
-	int r = write_open(fs_of(req), row, id, (fi->flags & O_TRUNC) != 0, fi);
+	int r = write_open(fs_of(req), fuse_req_ctx(req)->uid, row, id, (fi->flags & O_TRUNC) != 0, fi);
 
 	if (r < 0)
 		reply_node_error(req, r);

@@ -31,9 +31,11 @@ static bool starts_empty(const struct tree_row *row, bool truncated)
 }
 
 /* Makes the handle anew: at open, and in a worker that finds one of a dead worker's with no bytes in it. */
-static struct handle *handle_make(struct fs *fs, const struct tree_row *row, rowid id, uint64_t fh)
+static struct handle *handle_make(struct fs *fs, uid_t uid, const struct tree_row *row, rowid id, uint64_t fh)
 {
-	struct handle *handle = handle_add(fs->handles, fh, row, id, row->flags & TREE_UPLOAD);
+	const bool secret = row->flags & TREE_UPLOAD;
+	const struct charge charge = fs_charge(fs, uid, secret);
+	struct handle *handle = handle_add(fs->handles, fh, row, id, secret, &charge);
 
 	if (!handle)
 		return NULL;
@@ -46,7 +48,7 @@ static struct handle *handle_make(struct fs *fs, const struct tree_row *row, row
 	return NULL;
 }
 
-int write_open(struct fs *fs, const struct tree_row *row, rowid id, bool empty, struct fuse_file_info *fi)
+int write_open(struct fs *fs, uid_t uid, const struct tree_row *row, rowid id, bool empty, struct fuse_file_info *fi)
 {
 	_cleanup_handle_ struct handle *handle = NULL;
 
@@ -56,7 +58,7 @@ int write_open(struct fs *fs, const struct tree_row *row, rowid id, bool empty, 
 		return -EPERM;
 	fi->fh = shared_handle(fs->shared) | (starts_empty(row, empty) ? FH_EMPTY : 0) | (empty ? FH_TRUNCATED : 0);
 	fi->direct_io = 1;
-	handle = handle_make(fs, row, id, fi->fh);
+	handle = handle_make(fs, uid, row, id, fi->fh);
 	if (!handle)
 		return -ENOMEM;
 	return 0;
@@ -64,7 +66,7 @@ int write_open(struct fs *fs, const struct tree_row *row, rowid id, bool empty, 
 
 /* A handle of a dead worker is made anew if no bytes of it were waiting; else they are lost. *ret is the caller's reference, on failure,
  * too. */
-static int handle_get(struct fs *fs, const struct tree_row *row, rowid id, uint64_t fh, struct handle **ret)
+static int handle_get(struct fs *fs, uid_t uid, const struct tree_row *row, rowid id, uint64_t fh, struct handle **ret)
 {
 	enum handle_mark mark;
 
@@ -77,7 +79,7 @@ static int handle_get(struct fs *fs, const struct tree_row *row, rowid id, uint6
 	mark = shared_mark_of(fs->shared, fh);
 	if (mark == MARK_DIRTY)
 		return -EIO;
-	*ret = handle_make(fs, row, id, fh);
+	*ret = handle_make(fs, uid, row, id, fh);
 	if (!*ret)
 		return -ENOMEM;
 	(*ret)->remade = true;
@@ -94,6 +96,14 @@ static bool set_mark(struct fs *fs, struct handle *handle, enum handle_mark to)
 		return false;
 	handle->mark = to;
 	return true;
+}
+
+/* Never taken away before the handle ends: a smaller content keeps its block. */
+static int resize(struct handle *handle, size_t size)
+{
+	int r = size > handle->charge.bytes ? charge_set(&handle->charge, size) : 0;
+
+	return r == 0 ? buffer_resize(&handle->content, size) : r;
 }
 
 /* An append is placed by the size that stat shows, which may not be that of what is written to: a trigger's text is not added to
@@ -114,7 +124,7 @@ static int write_bytes(struct fs *fs, struct handle *handle, const char *data, s
 	if (!set_mark(fs, handle, MARK_DIRTY))
 		return -ENOSPC;
 	if ((size_t)offset + size > handle->content.size)
-		r = buffer_resize(&handle->content, (size_t)offset + size);
+		r = resize(handle, (size_t)offset + size);
 	if (r < 0)
 		return r;
 	if (size > 0)
@@ -124,7 +134,7 @@ static int write_bytes(struct fs *fs, struct handle *handle, const char *data, s
 	return 0;
 }
 
-static int write_to(struct fs *fs, fuse_ino_t id, const char *data, size_t size, off_t offset, uint64_t fh)
+static int write_to(struct fs *fs, uid_t uid, fuse_ino_t id, const char *data, size_t size, off_t offset, uint64_t fh)
 {
 	const struct ino ino = ino_decode(id);
 	const struct tree_row *row = tree_row(ino.kind);
@@ -135,7 +145,7 @@ static int write_to(struct fs *fs, fuse_ino_t id, const char *data, size_t size,
 		return temporary_write(fs->temporaries, id, data, size, offset);
 	if (!row)
 		return -EBADF;
-	r = handle_get(fs, row, ino.row, fh, &handle);
+	r = handle_get(fs, uid, row, ino.row, fh, &handle);
 	if (r < 0)
 		return r;
 	pthread_mutex_lock(&handle->lock);
@@ -146,7 +156,7 @@ static int write_to(struct fs *fs, fuse_ino_t id, const char *data, size_t size,
 
 void op_write(fuse_req_t req, fuse_ino_t id, const char *data, size_t size, off_t offset, struct fuse_file_info *fi)
 {
-	int r = write_to(fs_of(req), id, data, size, offset, fi->fh);
+	int r = write_to(fs_of(req), fuse_req_ctx(req)->uid, id, data, size, offset, fi->fh);
 
 	if (r < 0)
 		reply_status(req, r);
@@ -154,17 +164,17 @@ void op_write(fuse_req_t req, fuse_ino_t id, const char *data, size_t size, off_
 		fuse_reply_write(req, size);
 }
 
-int write_truncate(struct fs *fs, const struct tree_row *row, rowid id, uint64_t fh, off_t size)
+int write_truncate(struct fs *fs, uid_t uid, const struct tree_row *row, rowid id, uint64_t fh, off_t size)
 {
 	_cleanup_handle_ struct handle *handle = NULL;
-	int r = handle_get(fs, row, id, fh, &handle);
+	int r = handle_get(fs, uid, row, id, fh, &handle);
 
 	if (r < 0)
 		return r;
 	if (size < 0 || size > UPLOAD_MAX)
 		return -EFBIG;
 	pthread_mutex_lock(&handle->lock);
-	r = handle->remade && size > 0 ? -EIO : buffer_resize(&handle->content, (size_t)size);
+	r = handle->remade && size > 0 ? -EIO : resize(handle, (size_t)size);
 	handle->truncated = handle->truncated || size == 0;
 	pthread_mutex_unlock(&handle->lock);
 	return r;

@@ -12,7 +12,7 @@
 #include "certfs/metrics.h"
 #include "certfs/rows.h"
 
-enum { SHARED_MARKS = 1 << 14, SHARED_POLLERS = 256 };
+enum { SHARED_MARKS = 1 << 17, SHARED_POLLERS = 256 };
 
 struct shared {
 	struct owner owner;             /* of the top of the tree: whoever mounted, and when; constant */

@@ -22,9 +22,11 @@ struct temporary {
 	time_t written; /* CLOCK_MONOTONIC, of the last write */
 	time_t created; /* of day */
 	struct buffer content;
+	struct charge charge;
 };
 
 struct temporaries {
+	struct quota *quota;
 	pthread_mutex_t lock;
 	struct temporary *list; /* protected by lock, as what follows; short */
 	int count;
@@ -39,12 +41,13 @@ static time_t seconds(clockid_t clock)
 	return now.tv_sec;
 }
 
-struct temporaries *temporaries_new(void)
+struct temporaries *temporaries_new(struct quota *quota)
 {
 	struct temporaries *t = calloc(1, sizeof(*t));
 
 	if (!t)
 		return NULL;
+	t->quota = quota;
 	pthread_mutex_init(&t->lock, NULL);
 	/* Numbers of an earlier worker must not come again: its nodes may still be known to the kernel. */
 	t->last = (rowid)(seconds(CLOCK_MONOTONIC) & 0x7ffff) << 11;
@@ -58,6 +61,7 @@ static void temporary_unlink(struct temporaries *t, struct temporary **link)
 	*link = temporary->next;
 	t->count--;
 	buffer_clear(&temporary->content);
+	(void)charge_set(&temporary->charge, 0);
 	free(temporary);
 }
 
@@ -130,6 +134,7 @@ int temporary_create(struct temporaries *t, fuse_ino_t directory, const char *na
 		.written = seconds(CLOCK_MONOTONIC),
 		.created = seconds(CLOCK_REALTIME),
 		.content = BUFFER_SECRET,
+		.charge = {.quota = t->quota, .uid = uid},
 	};
 	strcpy(made->name, name);
 	pthread_mutex_lock(&t->lock);
@@ -191,9 +196,12 @@ int temporary_chmod(struct temporaries *t, fuse_ino_t id, mode_t mode)
 
 static int grow(struct temporary *temporary, off_t size)
 {
+	int r;
+
 	if (size < 0 || size > UPLOAD_MAX)
 		return -EFBIG;
-	return buffer_resize(&temporary->content, (size_t)size);
+	r = (size_t)size > temporary->charge.bytes ? charge_set(&temporary->charge, (size_t)size) : 0;
+	return r == 0 ? buffer_resize(&temporary->content, (size_t)size) : r;
 }
 
 int temporary_truncate(struct temporaries *t, fuse_ino_t id, off_t size)

@@ -9,10 +9,12 @@
 #include "certfs/buffer.h"
 #include "certfs/types.h"
 #include "fs/fs.h"
+#include "fs/quota.h"
 
 struct temporaries;
 
-struct temporaries *temporaries_new(void); /* NULL: out of memory */
+/* quota: what the contents are charged to; NULL: nothing is. NULL: out of memory. */
+struct temporaries *temporaries_new(struct quota *quota);
 void temporaries_free(struct temporaries *temporaries);
 
 /* A name begins with a dot. */
@@ -26,6 +28,7 @@ int temporary_lookup(struct temporaries *temporaries, fuse_ino_t directory, cons
 int temporary_stat(struct temporaries *temporaries, fuse_ino_t id, struct stat *ret);
 int temporary_chmod(struct temporaries *temporaries, fuse_ino_t id, mode_t mode);
 int temporary_truncate(struct temporaries *temporaries, fuse_ino_t id, off_t size);
+/* And -EDQUOT, as truncate. */
 int temporary_write(struct temporaries *temporaries, fuse_ino_t id, const void *data, size_t size, off_t offset);
 /* A copy of its content, into a secret buffer. */
 int temporary_read(struct temporaries *temporaries, fuse_ino_t id, struct buffer *ret);

@@ -42,6 +42,9 @@ struct core_options {
  * process that serves (locks do not survive a fork). ENOMEM and the remedy if it can't be locked. */
 int core_memory_init(struct error *err);
 
+/* How much locked memory core_memory_init got, bytes. */
+size_t core_memory_size(void);
+
 /* Takes the store's lock (flock on STORE.lock, with the holder's pid in it) for as long as the returned descriptor, or a
  * copy of it in a child, is open. EBUSY names the process that holds it. Makes the store's directory (0700) if it is missing. */
 int core_lock(const struct config *config, int *ret_fd, struct error *err);

@@ -42,6 +42,7 @@ hold() {
 import collections, errno, os, sys, time
 count, errnos, path, mode, *rest, base = sys.argv[1:]
 size, held, got = int(rest[0]) if rest else 0, [], collections.Counter()
+os.seteuid(int(os.environ.get("HOLD_AS", "0")))
 for i in range(int(count)):
     try:
         held.append(os.open(path, os.O_RDONLY if mode == "r" else os.O_WRONLY | os.O_TRUNC))
@@ -50,6 +51,7 @@ for i in range(int(count)):
         got["OK"] += 1
     except OSError as error:
         got[errno.errorcode[error.errno]] += 1
+os.seteuid(0)
 print(f"{path.split('projects/')[-1]}: {count} handles of {size} bytes: {dict(got)}")
 assert set(got) <= set(errnos.split("|")), f"{dict(got)}, wanted {errnos}"
 open(base + "/holding", "w").close()
@@ -72,7 +74,22 @@ let_go() {
     wait $HOLDER || fail "$1: see above"
 }
 
+# ---- a tenant who takes all that a user may have of the locked memory: others read keys, issue and upload ----
+chmod 755 "$T"
 gw=$PROJECTS/p/apps/gw
+chown 1001 "$PROJECTS/p" "$gw"
+for what in "10000 OK|EMFILE $gw/bundle.pem r" "300 OK|EDQUOT $PROJECTS/p/signing_ca/cert.pem w 1048576" \
+    "3000 OK|EDQUOT $PROJECTS/p/signing_ca/key.pem w 5000" "400 OK|EDQUOT $PROJECTS/p/policy w 1000000" \
+    "10000 OK|EDQUOT $gw/renew w 10" "300 OK|EMFILE $PROJECTS/p/events r"; do
+    # shellcheck disable=SC2086
+    HOLD_AS=1001 hold $what
+    bounded "a tenant"
+    others_served "beside a tenant's $what"
+    upload other int
+    let_go "$what"
+done
+chown 0 "$PROJECTS/p" "$gw"
+
 # certificates and logs: as many as descriptors; keys and uploads: as many as there is locked memory
 for what in "10000 OK $gw/device_ca.pem r" "10000 OK|ENOMEM $gw/bundle.pem r" \
     "10000 OK|ENOMEM $PROJECTS/p/signing_ca/key.pem w 100" "2000 OK|ENOMEM $PROJECTS/p/signing_ca/key.pem w 100000" \
