@@ -20,7 +20,7 @@ live_and_die() {
     mounted || start_certfs
     python3 "$LOAD" run "$PROJECTS/p" "$1" 4 2>"$T/load.err" &
     sleep "0.$(printf %03d $((RANDOM % 600)))"
-    cut_power
+    cut_power "$1"
     wait $! || fail "a client saw: $(cat "$T/load.err")"
     power_off
     mount_disk
@@ -52,7 +52,7 @@ power_cut_now() {
 make_disk 256
 new_store
 for ((cut = 1; cut <= CUTS; cut++)); do
-    touch "$T/notes.$cut"
+    echo life >"$T/notes.$cut"
     live_and_die "$T/notes.$cut"
     survivors "$T/notes.$cut" >"$T/verify.out" 2>&1 ||
         fail "cut $cut: $(tail -n 3 "$T/check.out") $(tail -n 5 "$T/verify.out") $(ls -l "$DISK/store" 2>&1)"
@@ -69,7 +69,7 @@ echo "$CUTS cuts: $(tail -n 1 "$T/check.out")"
 losses=0
 for ((cut = 1; cut <= CONTROLS; cut++)); do
     new_store
-    touch "$T/notes-control.$cut"
+    echo life >"$T/notes-control.$cut"
     DAEMON_ENV=(eatmydata)
     live_and_die "$T/notes-control.$cut"
     DAEMON_ENV=(env)

@@ -30,11 +30,13 @@ mount_disk() {
     mount -o loop "$T/image" "$DISK" 2>"$T/mount.err" || skip "no loop devices here: $(cat "$T/mount.err")"
 }
 
-# What was not written to the disk by now is lost: ext4's own way (EXT4_IOC_SHUTDOWN, without a flush of its journal).
+# cut_power [NOTES]: what was not written to the disk by now is lost: ext4's own way (EXT4_IOC_SHUTDOWN, without a flush of its journal).
+# NOTES gets the line `cut` before.
 cut_power() {
-    python3 - "$DISK" <<'PYTHON'
+    python3 - "$DISK" "${1:-/dev/null}" <<'PYTHON'
 import fcntl, os, struct, sys
 EXT4_IOC_SHUTDOWN, NO_LOG_FLUSH = 0x8004587D, 2
+os.write(os.open(sys.argv[2], os.O_WRONLY | os.O_APPEND), b"cut\n")
 fcntl.ioctl(os.open(sys.argv[1], os.O_RDONLY), EXT4_IOC_SHUTDOWN, struct.pack("I", NO_LOG_FLUSH))
 PYTHON
 }

@@ -3,7 +3,9 @@
     load.py run PROJECT NOTES THREADS    until the mount gives EIO or worse, or is gone; THREADS clients in apps/ of PROJECT
     load.py verify PROJECT NOTES         every certificate that was read is there, and so is what was made; else a line for each
 
-NOTES gets a line, in one write, after each answer: `cert APP SHA256`, `made APP`, `removing APP` (before it), `removed APP`.
+NOTES gets a line, in one write, after each answer: `cert APP SHA256`, `made APP`, `removing APP` (before it), `removed APP`. Whoever cuts
+the power writes `cut` before: answers that come later prove nothing (an fsync that is under way while ext4 is shut down may say that it
+has succeeded), until the next `life`.
 """
 
 import errno
@@ -88,17 +90,19 @@ def run(project, notes, threads):
 
 def told(notes):
     """What must be there: {app: hashes of its certificates}; and what must not."""
-    there, gone = {}, set()
+    there, gone, sure = {}, set(), True
     for line in pathlib.Path(notes).read_text().splitlines():
-        word, name, *rest = line.split()
-        if word == "made":
-            there[name] = set()
-        elif word == "cert":
-            there[name].add(rest[0])
+        word, *names = line.split()
+        if word in ("life", "cut"):
+            sure = word == "life"
         elif word == "removing":
-            there.pop(name)
-        else:
-            gone.add(name)
+            there.pop(names[0], None)
+        elif sure and word == "made":
+            there[names[0]] = set()
+        elif sure and word == "cert":
+            there[names[0]].add(names[1])
+        elif sure:
+            gone.add(names[0])
     return there, gone
 
 
