@@ -54,7 +54,7 @@ static int fleet_project(struct fleet *fleet, const struct project *project)
 {
 	struct app_counts counts;
 	struct error why;
-	int r = app_count_states(fleet->store, &project->row, fleet->view->now,
+	int r = app_count_states(fleet->store, project->row.id, fleet->view->now,
 				 (int64_t)project->policy.renew_before_days * DAY, &counts, fleet->err);
 	enum state worst;
 

@@ -45,7 +45,7 @@ struct metric {
 static int numbers_of(struct scrape *scrape, const struct project *project, unixtime now, struct project_numbers *ret,
 		      struct error *err)
 {
-	int r = app_count_states(scrape->store, &project->row, now, (int64_t)project->policy.renew_before_days * DAY,
+	int r = app_count_states(scrape->store, project->row.id, now, (int64_t)project->policy.renew_before_days * DAY,
 				 &ret->apps, err);
 
 	if (r == 0)

@@ -87,7 +87,7 @@ static int project_status(const struct view *view, struct document *document, st
 	struct app_counts counts;
 	enum state state;
 	char message[256];
-	int r = app_count_states(document->store, &view->project->row, view->now,
+	int r = app_count_states(document->store, view->project->row.id, view->now,
 				 (int64_t)view->project->policy.renew_before_days * DAY, &counts, err);
 
 	if (r < 0)

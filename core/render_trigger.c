@@ -119,7 +119,7 @@ static int project_counts(const struct view *view, struct app_counts *ret, struc
 	struct store *store;
 	int r = core_reader(view->core, &store, err);
 
-	return r == 0 ? app_count_states(store, &view->project->row, view->now,
+	return r == 0 ? app_count_states(store, view->project->row.id, view->now,
 					 (int64_t)view->project->policy.renew_before_days * DAY, ret, err) :
 			r;
 }

@@ -208,7 +208,10 @@ int app_issued_after(struct store *store, rowid project, rowid after, rowid *ret
 int app_each_affected(struct store *store, const struct project_row *project, bool all,
 		      int (*each)(void *context, rowid id, const char *name), void *context, struct error *err);
 
-/* How many app instances of a project are in which situation, for `status`: one pass in SQL. */
+/* ---- counts by state (store_tally.c) ---- */
+
+/* How many app instances of a project are in which state at time now; renew_before in seconds. Exact, by the rules of
+ * device_ca_state, and of one moment of the store; costs the same for ten and for a million. */
 struct app_counts {
 	int64_t total;
 	int64_t compromised;
@@ -220,8 +223,8 @@ struct app_counts {
 	int64_t not_issued;
 	unixtime earliest; /* the first end of the certificates that are valid now, 0: there is none */
 };
-int app_count_states(struct store *store, const struct project_row *project, unixtime now, int64_t renew_before,
-		     struct app_counts *ret, struct error *err);
+int app_count_states(struct store *store, rowid project, unixtime now, int64_t renew_before, struct app_counts *ret,
+		     struct error *err);
 
 /* ---- generations (store_generation.c) ---- */
 

@@ -71,15 +71,18 @@ int app_insert(struct store *store, struct app_row *row, struct error *err)
 			      "itiiiii", row->project, row->name, (int64_t)o->uid, (int64_t)o->gid, (int64_t)o->mode,
 			      o->created_at, o->changed_at);
 
-	if (r == 0)
-		row->id = store_last_id(store);
-	return r;
+	if (r < 0)
+		return r;
+	row->id = store_last_id(store);
+	return tally_enter(store, row->id, err);
 }
 
 int app_delete(struct store *store, rowid id, struct error *err)
 {
-	int r = statement_run(store, err, "DELETE FROM app WHERE id=?", "i", id);
+	int r = tally_leave(store, id, err);
 
+	if (r == 0)
+		r = statement_run(store, err, "DELETE FROM app WHERE id=?", "i", id);
 	if (r == 0)
 		r = procedure_delete(store, id, err);
 	return r == 0 ? trigger_drop(store, "app", id, err) : r;
@@ -91,12 +94,22 @@ int app_set_owner(struct store *store, rowid id, const struct owner *owner, stru
 			     (int64_t)owner->uid, (int64_t)owner->gid, (int64_t)owner->mode, id);
 }
 
+/* After whatever may have changed its state. */
+static int app_count_anew(struct store *store, rowid id, struct error *err)
+{
+	int r = tally_leave(store, id, err);
+
+	return r == 0 ? tally_enter(store, id, err) : r;
+}
+
 int app_set_generation(struct store *store, rowid id, rowid generation, int64_t number, unixtime due_at,
 		       struct error *err)
 {
-	return statement_run(store, err,
-			     "UPDATE app SET generation=?, last_number=?, due_at=?, announced=-1 WHERE id=?", "iiii",
-			     generation, number, due_at, id);
+	int r = statement_run(store, err,
+			      "UPDATE app SET generation=?, last_number=?, due_at=?, announced=-1 WHERE id=?", "iiii",
+			      generation, number, due_at, id);
+
+	return r == 0 ? app_count_anew(store, id, err) : r;
 }
 
 int app_set_due(struct store *store, rowid id, unixtime due_at, int announced, struct error *err)
@@ -116,7 +129,9 @@ int app_due(struct store *store, unixtime now, rowid *ret, int room, struct erro
 
 int app_set_stale(struct store *store, rowid id, int64_t number, struct error *err)
 {
-	return statement_run(store, err, "UPDATE app SET stale_number=? WHERE id=?", "ii", number, id);
+	int r = statement_run(store, err, "UPDATE app SET stale_number=? WHERE id=?", "ii", number, id);
+
+	return r == 0 ? app_count_anew(store, id, err) : r;
 }
 
 int app_set_delivered(struct store *store, rowid id, int64_t number, unixtime at, struct error *err)
@@ -126,7 +141,9 @@ int app_set_delivered(struct store *store, rowid id, int64_t number, unixtime at
 
 int app_set_revoked(struct store *store, rowid id, unixtime at, const char *reason, struct error *err)
 {
-	return statement_run(store, err, "UPDATE app SET revoked_at=?, revoke_reason=? WHERE id=?", "iti", at, reason, id);
+	int r = statement_run(store, err, "UPDATE app SET revoked_at=?, revoke_reason=? WHERE id=?", "iti", at, reason, id);
+
+	return r == 0 ? app_count_anew(store, id, err) : r;
 }
 
 int app_issued_after(struct store *store, rowid project, rowid after, rowid *ret, int room, struct error *err)
@@ -149,34 +166,4 @@ int app_each_affected(struct store *store, const struct project_row *project, bo
 			  "iii", project->id, project->signing_ca, (int64_t)all);
 
 	return rows_each_name(store, stmt, each, context, err);
-}
-
-/* The conditions are those of device_ca_state, worst first. */
-int app_count_states(struct store *store, const struct project_row *project, unixtime now, int64_t renew_before,
-		     struct app_counts *ret, struct error *err)
-{
-	_cleanup_statement_ sqlite3_stmt *stmt = statement(
-		store, err,
-		"SELECT count(*), sum(state='c'), sum(state='e'), sum(state='r'), sum(state='u'), sum(state='x'),"
-		" sum(state='v'), sum(state='n'), min(CASE WHEN state IN ('u', 'x', 'v') THEN not_after END)"
-		" FROM (SELECT g.not_after, CASE"
-		"  WHEN a.revoked_at<>0 AND g.id IS NULL THEN 'r'"
-		"  WHEN g.id IS NULL THEN 'n'"
-		"  WHEN k.compromised_at<>0 AND g.epoch>=? AND g.number>a.stale_number THEN 'c'"
-		"  WHEN g.not_after<=? THEN 'e'"
-		"  WHEN a.revoked_at<>0 THEN 'r'"
-		"  WHEN g.signing_ca<>? OR g.epoch<? OR g.number<=a.stale_number THEN 'u'"
-		"  WHEN ?>=g.not_after-min(?, (g.not_after-g.not_before)/3) THEN 'x'"
-		"  ELSE 'v' END AS state"
-		" FROM app a LEFT JOIN generation g ON g.id=a.generation LEFT JOIN signing_key k ON k.id=g.key"
-		" WHERE a.project=?)",
-		"iiiiiii", project->epoch, now, project->signing_ca, project->epoch, now, renew_before, project->id);
-	int64_t *const counts[] = {&ret->total,           &ret->compromised, &ret->expired, &ret->revoked,
-				   &ret->update_required, &ret->expiring,    &ret->valid,   &ret->not_issued,
-				   &ret->earliest};
-	int r = statement_one(store, stmt, "count", err);
-
-	for (int i = 0; r == 0 && i < (int)(sizeof(counts) / sizeof(counts[0])); i++)
-		*counts[i] = sqlite3_column_int64(stmt, i);
-	return r;
 }

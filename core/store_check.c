@@ -35,6 +35,18 @@ static const struct {
 	 "SELECT a.id FROM app a JOIN generation g ON g.id=a.generation WHERE g.sealed IS NULL"
 	 " AND a.revoked_at=0 AND g.number>a.stale_number",
 	 purge},
+	{"a count of app instances by state that is not right",
+	 "SELECT t.id FROM tally t LEFT JOIN (SELECT tally, count(*) AS n FROM app GROUP BY tally) a ON a.tally=t.id"
+	 " WHERE t.total<>coalesce(a.n, 0) UNION SELECT tally FROM tally_bucket b GROUP BY tally, level"
+	 " HAVING sum(count)<>coalesce((SELECT total FROM tally WHERE id=b.tally), 0)",
+	 restore},
+	{"an app instance that is counted where it does not belong",
+	 "SELECT a.id FROM app a LEFT JOIN tally t ON t.id=a.tally LEFT JOIN generation g ON g.id=a.generation"
+	 " WHERE t.id IS NULL OR t.project<>a.project OR t.revoked<>(a.revoked_at<>0)"
+	 " OR t.signing_ca<>coalesce(g.signing_ca, 0) OR t.epoch<>coalesce(g.epoch, 0)"
+	 " OR t.stale<>coalesce(g.number<=a.stale_number, 0) OR (t.shape=0)<>(g.id IS NULL)"
+	 " OR a.tally_at<>CASE t.shape WHEN 0 THEN 0 WHEN 1 THEN g.not_before ELSE g.not_after END",
+	 restore},
 	{"an app instance without its newest generation",
 	 "SELECT a.id FROM app a WHERE EXISTS (SELECT 1 FROM generation g WHERE g.app=a.id AND g.number>a.last_number)",
 	 restore},

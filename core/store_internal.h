@@ -45,4 +45,8 @@ void column_bytes(sqlite3_stmt *stmt, int column, uint8_t *ret, size_t size);
 struct span column_span(sqlite3_stmt *stmt, int column);
 int column_buffer(sqlite3_stmt *stmt, int column, struct buffer *ret, struct error *err);
 
+/* [w] Takes an app instance out of the counts by state (app_count_states), and puts it where it belongs now. */
+int tally_leave(struct store *store, rowid app, struct error *err);
+int tally_enter(struct store *store, rowid app, struct error *err);
+
 #endif

@@ -46,9 +46,19 @@ static const char schema_1[] =
 	"  stale_number INTEGER NOT NULL DEFAULT 0, revoked_at INTEGER NOT NULL DEFAULT 0,"
 	"  revoke_reason TEXT NOT NULL DEFAULT '',"
 	"  due_at INTEGER NOT NULL DEFAULT 0, announced INTEGER NOT NULL DEFAULT -1,"
-	"  delivered INTEGER NOT NULL DEFAULT 0, delivered_at INTEGER NOT NULL DEFAULT 0, UNIQUE(project, name)) STRICT;"
+	"  delivered INTEGER NOT NULL DEFAULT 0, delivered_at INTEGER NOT NULL DEFAULT 0,"
+	"  tally INTEGER NOT NULL DEFAULT 0, tally_at INTEGER NOT NULL DEFAULT 0, UNIQUE(project, name)) STRICT;"
 	"CREATE INDEX app_listing ON app(project, id, name);"
 	"CREATE INDEX app_due ON app(due_at) WHERE due_at<>0;"
+
+	/* Counts by state, see store_tally.c. */
+	"CREATE TABLE tally("
+	"  id INTEGER PRIMARY KEY, project INTEGER NOT NULL, signing_ca INTEGER NOT NULL, epoch INTEGER NOT NULL,"
+	"  stale INTEGER NOT NULL, revoked INTEGER NOT NULL, shape INTEGER NOT NULL, fixed INTEGER NOT NULL,"
+	"  total INTEGER NOT NULL DEFAULT 0, UNIQUE(project, signing_ca, epoch, stale, revoked, shape, fixed)) STRICT;"
+	"CREATE TABLE tally_bucket("
+	"  tally INTEGER NOT NULL, level INTEGER NOT NULL, bucket INTEGER NOT NULL, count INTEGER NOT NULL,"
+	"  PRIMARY KEY(tally, level, bucket)) STRICT, WITHOUT ROWID;"
 
 	/* sealed NULL: a newer generation has taken the key's place. spki names the key of the certificate, key its signer. */
 	"CREATE TABLE generation("
