@@ -193,8 +193,10 @@ static void something(struct world *w)
 
 /* ---- two ways to count ---- */
 
-static void count_one(struct world *w, rowid id, const struct project *project, int64_t of[STATE_COUNT])
+static void count_one(struct world *w, rowid id, const struct project *project, int64_t of[STATE_COUNT],
+		      unixtime *earliest)
 {
+	enum state state;
 	struct signing_ca signer = {0};
 	struct app app = {0};
 	struct situation s = {.project = project, .app = &app, .now = w->now};
@@ -205,7 +207,11 @@ static void count_one(struct world *w, rowid id, const struct project *project, 
 		OK(signing_ca_by_id(w->store, app.generation.signing_ca, &signer.row, &err));
 		s.signer = &signer;
 	}
-	of[device_ca_state(&s)]++;
+	state = device_ca_state(&s);
+	of[state]++;
+	if ((state == STATE_UPDATE_REQUIRED || state == STATE_EXPIRING || state == STATE_VALID) &&
+	    (!*earliest || app.generation.not_after < *earliest))
+		*earliest = app.generation.not_after;
 }
 
 static void compare(struct world *w)
@@ -214,6 +220,7 @@ static void compare(struct world *w)
 	struct project project = {0};
 	struct app_counts counts;
 	int64_t of[STATE_COUNT] = {0};
+	unixtime earliest = 0;
 	int64_t total = 0;
 
 	project.policy.renew_before_days = windows[dice(w, 6)];
@@ -222,7 +229,7 @@ static void compare(struct world *w)
 		if (!w->app[i])
 			continue;
 		total++;
-		count_one(w, w->app[i], &project, of);
+		count_one(w, w->app[i], &project, of, &earliest);
 	}
 	OK(app_count_states(w->store, w->project, w->now, project.policy.renew_before_days * (int64_t)DAY, &counts,
 			    &err));
@@ -234,6 +241,7 @@ static void compare(struct world *w)
 	assert_int_equal(counts.expiring, of[STATE_EXPIRING]);
 	assert_int_equal(counts.valid, of[STATE_VALID]);
 	assert_int_equal(counts.not_issued, of[STATE_NOT_ISSUED]);
+	assert_int_equal(counts.earliest, earliest);
 }
 
 /* To the second where the state of one changes. */
@@ -261,9 +269,10 @@ static void compare_at_edges(struct world *w)
 	w->now = now;
 }
 
-static void found(void *context, const char *what, int64_t id)
+static void found(void *context, const char *what, int64_t id, const char *remedy)
 {
 	(void)context;
+	(void)remedy;
 	if (strstr(what, "by state") || strstr(what, "is counted"))
 		fail_msg("%s: %lld", what, (long long)id);
 }
