@@ -226,6 +226,23 @@ struct app_counts {
 int app_count_states(struct store *store, rowid project, unixtime now, int64_t renew_before, struct app_counts *ret,
 		     struct error *err);
 
+/* App instances of a project, worst state first, then by their end (store_ranked.c): at most `room`, until each fails. */
+struct app_ranked {
+	rowid project;
+	char name[NAME_SIZE];
+	int rank;           /* enum state */
+	unixtime not_after; /* 0: never issued */
+};
+struct app_ranking {
+	unixtime now;
+	int64_t renew_before; /* seconds */
+	int room;
+};
+int app_each_ranked(struct store *store, const struct project_row *project, const struct app_ranking *by,
+		    int (*each)(void *context, const struct app_ranked *row), void *context, struct error *err);
+/* Adds to ret[i] how many current certificates of all projects end in the i-th period (seconds) from now. */
+int app_ends(struct store *store, unixtime now, int64_t period, int64_t *ret, int periods, struct error *err);
+
 /* ---- generations (store_generation.c) ---- */
 
 int generation_by_id(struct store *store, rowid id, struct generation_row *ret, struct error *err);

@@ -14,8 +14,13 @@ enum { STATUS_OK = 0, STATUS_FAILURE = 1, STATUS_USAGE = 2 };
 #define COMMAND_RESTORE_USAGE "[-c FILE] SRC"
 #define COMMAND_REKEY_USAGE "[-c FILE]"
 
+#define COMMAND_STATUS_USAGE "[--json] [--watch] [--check PROJECT/APP [--min-days DAYS]] [MOUNTPOINT]"
+#define COMMAND_WAIT_USAGE "PROJECT [MOUNTPOINT]"
+
 int command_mount(int argc, char **argv);
 int command_check(int argc, char **argv);
+int command_status(int argc, char **argv);
+int command_wait(int argc, char **argv);
 int command_backup(int argc, char **argv);
 int command_restore(int argc, char **argv);
 int command_rekey(int argc, char **argv);

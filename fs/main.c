@@ -26,6 +26,8 @@ static const struct command {
 	{"backup", command_backup, COMMAND_BACKUP_USAGE, "copy the store, which may be in use, without its master key, to DEST"},
 	{"restore", command_restore, COMMAND_RESTORE_USAGE, "make a store from the backup SRC, in an empty place"},
 	{"rekey", command_rekey, COMMAND_REKEY_USAGE, "make a new master key; the store may be in use"},
+	{"status", command_status, COMMAND_STATUS_USAGE, "the fleet as a table, or whether one certificate is good"},
+	{"wait", command_wait, COMMAND_WAIT_USAGE, "wait for the end of an update or force_update"},
 	{"version", command_version, "", "show the version"},
 };
 

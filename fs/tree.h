@@ -71,6 +71,7 @@ enum kind {
 	KIND_CSR = 59,
 	KIND_AFFECTED = 60,
 	KIND_METRICS = 61,
+	KIND_DASHBOARD = 62,
 	KIND_TEMPORARY = 126, /* no row: a dot name on its way to a writable one (temporary.h) */
 	KIND_COUNT = 127
 };

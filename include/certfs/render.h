@@ -30,6 +30,9 @@ int render_fleet_status_json(const struct view *view, struct buffer *out, struct
 /* Prometheus text exposition (render_metrics.c) */
 int render_metrics(const struct view *view, struct buffer *out, struct error *err);
 
+/* The fleet as a page (render_dashboard.c, dashboard.html) */
+int render_dashboard(const struct view *view, struct buffer *out, struct error *err);
+
 /* A project and its signing CA (render_project.c) */
 int render_policy(const struct view *view, struct buffer *out, struct error *err);
 int render_project_status(const struct view *view, struct buffer *out, struct error *err);
