@@ -18,7 +18,7 @@ static int project_facts(const struct view *view, struct store *store, const str
 			 struct fleet_project *ret, struct error *err)
 {
 	const struct project_row *row = &project->row;
-	int r = app_count_states(store, row, view->now, (int64_t)project->policy.renew_before_days * DAY, &ret->counts, err);
+	int r = app_count_states(store, row->id, view->now, (int64_t)project->policy.renew_before_days * DAY, &ret->counts, err);
 
 	ret->id = row->id;
 	snprintf(ret->name, sizeof(ret->name), "%s", row->name);
