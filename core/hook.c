@@ -1,20 +1,20 @@
 #include "hook.h"
 
 #include <fcntl.h>
-#include <grp.h>
 #include <inttypes.h>
 #include <poll.h>
-#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "hook_runner.h"
 
-enum { OUTPUT_MAX = 64 << 10, TEXT_SIZE = 256, VARIABLES = 8, VARIABLE_SIZE = 4200 };
+enum { OUTPUT_MAX = 64 << 10, TEXT_SIZE = 256 };
 
 static const char *const names[HOOK_COUNT] = {
 	[HOOK_DETAILS] = "details",
@@ -34,86 +34,29 @@ bool hook_configured(const struct config *config, enum hook_kind kind)
 	return config->hook[kind][0] != '\0';
 }
 
-/* ---- what is made ready before the fork ---- */
+/* ---- what the hook is told ---- */
 
-/* All that the child needs, since between fork and exec it may call little (POSIX: async-signal-safe functions). */
-struct child {
-	const char *path;
-	char *argv[2];
-	char text[VARIABLES][VARIABLE_SIZE];
-	char *envp[VARIABLES + 1];
-	uid_t uid;
-	gid_t gid;
-	bool switches; /* to uid and gid */
-	int in, out, err;
-};
-
-static void add_variable(struct child *child, int *count, const char *name, const char *value)
+static void add_variable(struct hook_request *request, const char *name, const char *value)
 {
-	if (!value)
-		return;
-	snprintf(child->text[*count], VARIABLE_SIZE, "%s=%s", name, value);
-	child->envp[*count] = child->text[*count];
-	(*count)++;
+	if (value)
+		snprintf(request->variable[request->variables++], HOOK_VARIABLE_SIZE, "%s=%s", name, value);
 }
 
-static void fill_environment(struct child *child, const struct hook_call *call)
+static void fill_environment(struct hook_request *request, const struct hook_call *call)
 {
 	char generation[24];
-	int count = 0;
 
 	snprintf(generation, sizeof(generation), "%" PRId64, call->generation);
-	add_variable(child, &count, "PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
-	add_variable(child, &count, "CERTFS_HOOK", names[call->kind]);
-	add_variable(child, &count, "CERTFS_MOUNT", call->mount);
-	add_variable(child, &count, "CERTFS_PROJECT", call->project);
-	add_variable(child, &count, "CERTFS_APP", call->app);
-	add_variable(child, &count, "CERTFS_OPERATION", call->operation);
-	add_variable(child, &count, "CERTFS_GENERATION", call->generation ? generation : NULL);
-	child->envp[count] = NULL;
+	add_variable(request, "PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+	add_variable(request, "CERTFS_HOOK", names[call->kind]);
+	add_variable(request, "CERTFS_MOUNT", call->mount);
+	add_variable(request, "CERTFS_PROJECT", call->project);
+	add_variable(request, "CERTFS_APP", call->app);
+	add_variable(request, "CERTFS_OPERATION", call->operation);
+	add_variable(request, "CERTFS_GENERATION", call->generation ? generation : NULL);
 }
 
-static int find_user(struct child *child, const char *name, struct error *err)
-{
-	struct passwd entry, *found;
-	char room[4096];
-
-	if (!*name)
-		return 0;
-	if (getpwnam_r(name, &entry, room, sizeof(room), &found) != 0 || !found)
-		return error_set(err, ENOENT, "hooks.user = %s: there is no such user", name);
-	child->uid = entry.pw_uid;
-	child->gid = entry.pw_gid;
-	child->switches = true;
-	return 0;
-}
-
-/* ---- the child ---- */
-
-static bool become(const struct child *child)
-{
-	if (!child->switches)
-		return true;
-	return setgroups(1, &child->gid) == 0 && setgid(child->gid) == 0 && setuid(child->uid) == 0;
-}
-
-/* certfs blocks signals and ignores SIGPIPE; a hook starts as any program does, in a group of its own so that all of it can be ended. */
-static _Noreturn void child_run(const struct child *child)
-{
-	sigset_t none;
-
-	sigemptyset(&none);
-	signal(SIGPIPE, SIG_DFL);
-	setpgid(0, 0);
-	if (dup2(child->in, STDIN_FILENO) < 0 || dup2(child->out, STDOUT_FILENO) < 0 ||
-	    dup2(child->err, STDERR_FILENO) < 0 || close_range(3, ~0U, 0) < 0 || chdir("/") < 0 || !become(child))
-		_exit(126);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	execve(child->path, child->argv, child->envp);
-	_exit(127);
-}
-
-/* ---- the parent: feed, listen, wait ---- */
+/* ---- feed, listen, wait ---- */
 
 struct pipes {
 	int in[2], out[2], err[2];
@@ -204,14 +147,19 @@ static bool converse(struct pipes *pipes, struct span input, struct buffer *outp
 	return true;
 }
 
-/* Waits for the end of a child that has closed its pipes; false: the time is over. */
-static bool wait_until(pid_t pid, int64_t deadline, int *ret_status)
+/* False: the time is over. A hook may close its pipes long before it ends. */
+static bool wait_answer(int call, int64_t deadline, struct hook_answer *ret)
 {
-	while (waitpid(pid, ret_status, WNOHANG) == 0) {
-		if (now_ms() >= deadline)
+	struct pollfd fd = {.fd = call, .events = POLLIN};
+	int64_t left;
+
+	do {
+		left = deadline - now_ms();
+		if (left <= 0)
 			return false;
-		nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
-	}
+	} while (poll(&fd, 1, (int)left) <= 0);
+	if (recv(call, ret, sizeof(*ret), 0) != (ssize_t)sizeof(*ret))
+		ret->status = SIGKILL; /* as waitpid says that: its guard was ended */
 	return true;
 }
 
@@ -231,18 +179,27 @@ static int outcome(const struct config *config, enum hook_kind kind, int status,
 			 (int)complaint->size, complaint->data ? (const char *)complaint->data : "");
 }
 
-static int supervise_child(const struct config *config, const struct hook_call *call, pid_t pid, struct pipes *pipes,
-			   struct buffer *output, struct error *err)
+static int no_user(const struct config *config, struct error *err)
+{
+	const bool own = config->hook_user[0];
+
+	return error_set(err, ENOENT, "%s.user = %s: there is no such user", own ? "hooks" : "daemon",
+			 own ? config->hook_user : config->daemon_user);
+}
+
+static int attend(const struct config *config, const struct hook_call *call, int fd, struct pipes *pipes,
+		  struct buffer *output, struct error *err)
 {
 	_cleanup_buffer_ struct buffer complaint = {0};
 	const int64_t deadline = now_ms() + (int64_t)config->hook_timeout_seconds * 1000;
-	int status = 0;
+	struct hook_answer answer = {0};
 
-	if (converse(pipes, call->event, output, &complaint, deadline) && wait_until(pid, deadline, &status))
-		return outcome(config, call->kind, status, &complaint, err);
-	kill(-pid, SIGKILL);
-	kill(pid, SIGKILL);
-	waitpid(pid, &status, 0);
+	if (converse(pipes, call->event, output, &complaint, deadline) && wait_answer(fd, deadline, &answer))
+		return answer.no_user ? no_user(config, err) : outcome(config, call->kind, answer.status, &complaint, err);
+	shutdown(fd, SHUT_WR);
+	if (recv(fd, &answer, sizeof(answer), 0) < 0)
+		return error_set(err, errno, "hook %s: %s can't be ended: %s", names[call->kind], config->hook[call->kind],
+				 strerror(errno));
 	return error_set(err, ETIME, "hook %s: %s was ended after %d seconds (hooks.timeout_seconds)", names[call->kind],
 			 config->hook[call->kind], config->hook_timeout_seconds);
 }
@@ -250,27 +207,18 @@ static int supervise_child(const struct config *config, const struct hook_call *
 int hook_run(const struct config *config, const struct hook_call *call, struct buffer *ret_output, struct error *err)
 {
 	__attribute__((cleanup(pipes_close))) struct pipes pipes = {{-1, -1}, {-1, -1}, {-1, -1}};
-	struct child child = {.path = config->hook[call->kind]};
-	pid_t pid;
+	struct hook_request request = {.kind = call->kind};
+	_cleanup_close_ int fd = -1;
 	int r = pipes_open(&pipes, err);
 
-	if (r == 0)
-		r = find_user(&child, config->hook_user, err);
 	if (r < 0)
 		return r;
-	fill_environment(&child, call);
-	child.argv[0] = (char *)(uintptr_t)child.path;
-	child.in = pipes.in[0];
-	child.out = pipes.out[1];
-	child.err = pipes.err[1];
-	pid = fork();
-	if (pid < 0)
-		return error_set(err, errno, "a hook can't be started: %s", strerror(errno));
-	if (pid == 0)
-		child_run(&child);
-	setpgid(pid, pid); /* in both: whoever is first */
+	fill_environment(&request, call);
+	fd = hook_runner_call(&request, (const int[]){pipes.in[0], pipes.out[1], pipes.err[1]}, err);
+	if (fd < 0)
+		return fd;
 	shut(&pipes.in[0]);
 	shut(&pipes.out[1]);
 	shut(&pipes.err[1]);
-	return supervise_child(config, call, pid, &pipes, ret_output, err);
+	return attend(config, call, fd, &pipes, ret_output, err);
 }

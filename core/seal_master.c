@@ -1,5 +1,7 @@
 /* The master key in a file. */
 #include <fcntl.h>
+#include <stdbool.h>
+#include <libgen.h>
 #include <limits.h>
 #include <openssl/rand.h>
 #include <stdio.h>
@@ -11,14 +13,25 @@
 #include "place.h"
 #include "seal.h"
 
+/* The daemon's own user, where it has one: whoever owns the directory can put another key there anyway. */
+static bool owns_directory(const char *path, uid_t owner)
+{
+	char copy[PATH_MAX];
+	struct stat st;
+
+	snprintf(copy, sizeof(copy), "%s", path);
+	return stat(dirname(copy), &st) == 0 && st.st_uid == owner;
+}
+
 static int master_check(int fd, const char *path, struct error *err)
 {
 	struct stat st;
 
 	if (fstat(fd, &st) < 0)
 		return error_set(err, errno, "master key %s: %s", path, strerror(errno));
-	if (st.st_uid != geteuid() && st.st_uid != 0)
-		return error_set(err, EACCES, "master key %s: it belongs to another user: chown it to root", path);
+	if (st.st_uid != geteuid() && st.st_uid != 0 && !(geteuid() == 0 && owns_directory(path, st.st_uid)))
+		return error_set(err, EACCES, "master key %s: it belongs to another user: chown it to root, or to its directory's owner",
+				 path);
 	if (st.st_mode & 077)
 		return error_set(err, EACCES, "master key %s: others may read it: chmod 0600 %s", path, path);
 	if (!S_ISREG(st.st_mode))

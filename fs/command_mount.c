@@ -15,6 +15,7 @@
 #include "fs/daemonize.h"
 #include "fs/mount_options.h"
 #include "fs/mountpoint.h"
+#include "fs/privilege.h"
 #include "fs/session.h"
 
 enum { LOCK_TRIES = 25, LOCK_PAUSE_NS = 20 * 1000 * 1000 };
@@ -145,6 +146,8 @@ static int serve(const struct mount_request *request, struct error *err)
 	if (r < 0)
 		return r;
 	r = core_prepare(&request->config, options.read_only, err);
+	if (r == 0)
+		r = privilege_give_store(&request->config, err);
 	if (r == 0)
 		r = session_run(&options, &request->config, err);
 	close(lock);

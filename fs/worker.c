@@ -13,6 +13,7 @@
 #include "fs/channel.h"
 #include "fs/daemonize.h"
 #include "fs/pollers.h"
+#include "fs/privilege.h"
 #include "fs/worker.h"
 
 enum { RECEIVERS = 2, TICK_SECONDS = 2, WAKE_PAUSE_NS = 1000 * 1000 };
@@ -174,8 +175,12 @@ static int serve(struct worker *worker)
 
 static int worker_open(struct fs *fs, struct error *err)
 {
-	int r = core_memory_init(err);
+	int r = core_hooks_start(fs->config, err);
 
+	if (r == 0)
+		r = privilege_drop(fs->config, err);
+	if (r == 0)
+		r = core_memory_init(err);
 	return r == 0 ? fs_start(fs, err) : r;
 }
 

@@ -38,6 +38,10 @@ struct core_options {
 	void *context;
 };
 
+/* Forks the process that starts hooks, with the privileges that the caller still has, for this process and as long as it lives. Before
+ * it opens anything secret, drops anything or makes a thread. config must stay as it is. */
+int core_hooks_start(const struct config *config, struct error *err);
+
 /* Makes the locked memory of this process that private keys live in. Once, before any other call of core's in the
  * process that serves (locks do not survive a fork). ENOMEM and the remedy if it can't be locked. */
 int core_memory_init(struct error *err);

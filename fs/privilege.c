@@ -1,0 +1,226 @@
+/* What the worker is allowed to do (privilege.h). */
+#include "fs/privilege.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <libgen.h>
+#include <linux/audit.h>
+#include <linux/capability.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "certfs/log.h"
+
+/* ---- the user ---- */
+
+static int find_user(const char *name, const struct passwd **ret, struct error *err)
+{
+	*ret = getpwnam(name);
+	return *ret ? 0 : error_set(err, ENOENT, "daemon.user = %s: there is no such user: make it (useradd --system), or leave daemon.user empty",
+				    name);
+}
+
+static const char *master_key_file(const struct config *config)
+{
+	static const char scheme[] = "file:";
+
+	return strncmp(config->master_key, scheme, strlen(scheme)) == 0 ? config->master_key + strlen(scheme) : NULL;
+}
+
+static void store_directory(const struct config *config, char ret[PATH_MAX])
+{
+	char copy[PATH_MAX];
+
+	snprintf(copy, sizeof(copy), "%s", config->store_path);
+	snprintf(ret, PATH_MAX, "%s", dirname(copy));
+}
+
+/* ---- the store becomes the user's ---- */
+
+/* By the descriptor: once the directory is the user's, a name in it may be something else at any time. */
+static int give(const char *path, mode_t type, const struct passwd *user, struct error *err)
+{
+	const int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	struct stat st;
+	int r = 0;
+
+	if (fd < 0)
+		return errno == ENOENT ? 0 : error_set(err, errno, "%s: %s", path, strerror(errno));
+	if (fstat(fd, &st) == 0 && st.st_uid == 0 && (st.st_mode & S_IFMT) == type && (st.st_mode & 077) == 0 &&
+	    (type == S_IFDIR || st.st_nlink == 1) && fchownat(fd, "", user->pw_uid, user->pw_gid, AT_EMPTY_PATH) < 0)
+		r = error_set(err, errno, "can't give %s to %s (daemon.user): %s", path, user->pw_name, strerror(errno));
+	close(fd);
+	return r;
+}
+
+int privilege_give_store(const struct config *config, struct error *err)
+{
+	static const char *const suffixes[] = {"", "-wal", "-shm", ".lock"};
+	const struct passwd *user;
+	char path[PATH_MAX + 8];
+	int r;
+
+	if (!config->daemon_user[0] || geteuid() != 0)
+		return 0;
+	r = find_user(config->daemon_user, &user, err);
+	for (size_t i = 0; r == 0 && i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {
+		snprintf(path, sizeof(path), "%s%s", config->store_path, suffixes[i]);
+		r = give(path, S_IFREG, user, err);
+	}
+	if (r == 0 && master_key_file(config))
+		r = give(master_key_file(config), S_IFREG, user, err);
+	store_directory(config, path);
+	return r == 0 ? give(path, S_IFDIR, user, err) : r;
+}
+
+static int check_access(const char *path, int how, const char *user, struct error *err)
+{
+	if (faccessat(AT_FDCWD, path, how, AT_EACCESS) == 0)
+		return 0;
+	return error_set(err, errno, "%s (daemon.user) can't %s %s: %s; give it to that user (chown %s %s), and let it into the directories above",
+			 user, how & W_OK ? "write" : "read", path, strerror(errno), user, path);
+}
+
+static int check_store(const struct config *config, struct error *err)
+{
+	char directory[PATH_MAX];
+	int r;
+
+	store_directory(config, directory);
+	r = check_access(directory, R_OK | W_OK | X_OK, config->daemon_user, err);
+	if (r == 0)
+		r = check_access(config->store_path, R_OK | W_OK, config->daemon_user, err);
+	return r == 0 && master_key_file(config) ? check_access(master_key_file(config), R_OK, config->daemon_user, err) : r;
+}
+
+/* ---- becoming it ---- */
+
+static void drop_bounding_set(void)
+{
+	for (unsigned long cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
+		prctl(PR_CAPBSET_DROP, cap, 0, 0, 0); /* needs CAP_SETPCAP; what is not had can't be dropped */
+}
+
+static bool drop_capabilities(void)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	const struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {0};
+
+	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+	return syscall(SYS_capset, &header, none) == 0;
+}
+
+static bool switch_to(const struct passwd *user)
+{
+	if (geteuid() == user->pw_uid && getuid() == user->pw_uid)
+		return true; /* certfs was started as this user */
+	return setgroups(1, &user->pw_gid) == 0 && setresgid(user->pw_gid, user->pw_gid, user->pw_gid) == 0 &&
+	       setresuid(user->pw_uid, user->pw_uid, user->pw_uid) == 0;
+}
+
+static int become(const struct config *config, struct error *err)
+{
+	const struct rlimit unlimited = {RLIM_INFINITY, RLIM_INFINITY};
+	const struct passwd *user;
+	int r = find_user(config->daemon_user, &user, err);
+
+	if (r < 0)
+		return r;
+	setrlimit(RLIMIT_MEMLOCK, &unlimited); /* the keys' memory is locked without CAP_IPC_LOCK */
+	drop_bounding_set();
+	if (!switch_to(user))
+		return error_set(err, errno, "can't become %s (daemon.user): %s: start certfs as root or as that user", config->daemon_user,
+				 strerror(errno));
+	if (!drop_capabilities())
+		return error_set(err, errno, "can't give up capabilities: %s", strerror(errno));
+	return check_store(config, err);
+}
+
+/* ---- system calls ---- */
+
+/* What no worker calls, and whoever has taken one over would like to: EPERM. */
+static const unsigned int refused[] = {
+	SYS_execve,        SYS_execveat,          SYS_ptrace,           SYS_process_vm_readv, SYS_process_vm_writev,
+	SYS_mount,         SYS_umount2,           SYS_pivot_root,       SYS_chroot,           SYS_setns,
+	SYS_unshare,       SYS_open_tree,         SYS_move_mount,       SYS_fsopen,           SYS_fsmount,
+	SYS_init_module,   SYS_finit_module,      SYS_delete_module,    SYS_kexec_load,       SYS_reboot,
+	SYS_bpf,           SYS_perf_event_open,   SYS_userfaultfd,      SYS_io_uring_setup,   SYS_keyctl,
+	SYS_add_key,       SYS_request_key,       SYS_swapon,           SYS_swapoff,          SYS_settimeofday,
+	SYS_clock_settime, SYS_clock_adjtime,     SYS_adjtimex,         SYS_sethostname,      SYS_setdomainname,
+	SYS_acct,          SYS_quotactl,          SYS_open_by_handle_at, SYS_mknodat,         SYS_personality,
+	SYS_pidfd_getfd,   SYS_process_madvise,   SYS_fanotify_init,    SYS_listen,           SYS_accept4,
+};
+enum { REFUSED = sizeof(refused) / sizeof(refused[0]), X32_BIT = 0x40000000 };
+
+#if defined(__x86_64__)
+#define OWN_ARCHITECTURE AUDIT_ARCH_X86_64
+#elif defined(__aarch64__)
+#define OWN_ARCHITECTURE AUDIT_ARCH_AARCH64
+#endif
+
+#ifdef OWN_ARCHITECTURE
+static bool refuse_calls(void)
+{
+	const struct sock_filter head[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, OWN_ARCHITECTURE, 1, 0),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS), /* the same numbers mean other calls */
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, X32_BIT, REFUSED + 1, 0),
+	};
+	enum { HEAD = sizeof(head) / sizeof(head[0]) };
+	struct sock_filter program[HEAD + REFUSED + 2];
+	const struct sock_fprog filter = {HEAD + REFUSED + 2, program};
+
+	memcpy(program, head, sizeof(head));
+	for (unsigned int i = 0; i < REFUSED; i++)
+		program[HEAD + i] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, refused[i], (unsigned char)(REFUSED - i), 0);
+	program[HEAD + REFUSED] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+	program[HEAD + REFUSED + 1] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM);
+	return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
+}
+#else
+static bool refuse_calls(void)
+{
+	errno = ENOTSUP;
+	return false;
+}
+#endif
+
+/* ---- all of it ---- */
+
+static int harden(struct error *err)
+{
+	const struct rlimit none = {0, 0};
+
+	setrlimit(RLIMIT_CORE, &none);
+	if (prctl(PR_SET_DUMPABLE, 0) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return error_set(err, errno, "can't give up privileges: %s", strerror(errno));
+	if (!refuse_calls())
+		log_write(LOG_WARNING, "this kernel does not filter system calls: %s", strerror(errno));
+	return 0;
+}
+
+int privilege_drop(const struct config *config, struct error *err)
+{
+	const pid_t parent = getppid();
+	int r = config->daemon_user[0] ? become(config, err) : 0;
+
+	if (r < 0)
+		return r;
+	prctl(PR_SET_PDEATHSIG, SIGKILL); /* a change of user takes it away */
+	if (getppid() != parent)
+		_exit(1);
+	return harden(err);
+}
