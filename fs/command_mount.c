@@ -21,6 +21,7 @@
 enum { LOCK_TRIES = 25, LOCK_PAUSE_NS = 20 * 1000 * 1000 };
 
 struct mount_request {
+	char config_file[PATH_MAX]; /* config_path as SIGHUP finds it from the directory /; empty: the default */
 	bool foreground;
 	const char *config_path; /* NULL: not given */
 	const char *typed;       /* mount point */
@@ -85,6 +86,8 @@ static int look_ahead(struct mount_request *request, struct error *err)
 {
 	int r = command_config(request->config_path, &request->config, err);
 
+	if (r == 0 && request->config_path && !realpath(request->config_path, request->config_file))
+		snprintf(request->config_file, sizeof(request->config_file), "%s", request->config_path); /* a pipe */
 	if (r == 0)
 		r = mountpoint_resolve(request->typed, request->mountpoint, err);
 	if (r == 0)
@@ -130,7 +133,39 @@ static int lock_store(const struct config *config, int *ret_fd, struct error *er
 	return r;
 }
 
-static int serve(const struct mount_request *request, struct error *err)
+/* ---- SIGHUP ---- */
+
+/* What is open, or was dropped, stays as it was. */
+static void keep(char *now, const char *old, size_t size, const char *name)
+{
+	if (strcmp(now, old) == 0)
+		return;
+	log_write(LOG_WARNING, "%s can't change while mounted, it stays '%s': unmount and mount again", name, old);
+	memcpy(now, old, size);
+}
+
+static int reload(const struct session_options *options)
+{
+	static struct config config;
+	struct mount_request *request = options->reload_context;
+	struct config *old = &request->config;
+	struct error err = {0};
+	int r = command_config(*request->config_file ? request->config_file : NULL, &config, &err);
+
+	if (r < 0) {
+		log_write(LOG_ERR, "SIGHUP: the configuration stays as it was: %s", err.text);
+		return r;
+	}
+	keep(config.store_path, old->store_path, sizeof(old->store_path), "store.path");
+	keep(config.master_key, old->master_key, sizeof(old->master_key), "keystore.master_key");
+	keep(config.daemon_user, old->daemon_user, sizeof(old->daemon_user), "daemon.user");
+	*old = config;
+	log_open(options->background, config.log_level);
+	log_write(LOG_NOTICE, "SIGHUP: the configuration was read again");
+	return 0;
+}
+
+static int serve(struct mount_request *request, struct error *err)
 {
 	const struct session_options options = {
 		.mountpoint = request->mountpoint,
@@ -139,6 +174,8 @@ static int serve(const struct mount_request *request, struct error *err)
 		.read_only = request->options.read_only,
 		.background = !request->foreground,
 		.ready = on_ready,
+		.reload = reload,
+		.reload_context = request,
 	};
 	int lock;
 	int r = lock_store(&request->config, &lock, err);
@@ -154,7 +191,7 @@ static int serve(const struct mount_request *request, struct error *err)
 	return r;
 }
 
-static int run(const struct mount_request *request)
+static int run(struct mount_request *request)
 {
 	struct error err = {0};
 
@@ -167,7 +204,7 @@ static int run(const struct mount_request *request)
 	return command_failed(&err);
 }
 
-static int run_in_background(const struct mount_request *request)
+static int run_in_background(struct mount_request *request)
 {
 	struct error err = {0};
 	int status = STATUS_FAILURE;

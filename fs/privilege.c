@@ -5,8 +5,8 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <libgen.h>
-#include <linux/audit.h>
 #include <linux/capability.h>
+#include <linux/elf-em.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <pwd.h>
@@ -163,10 +163,11 @@ static const unsigned int refused[] = {
 };
 enum { REFUSED = sizeof(refused) / sizeof(refused[0]), X32_BIT = 0x40000000 };
 
+/* As seccomp_data.arch says it: the ELF machine, and that it is 64 bits wide and little-endian. */
 #if defined(__x86_64__)
-#define OWN_ARCHITECTURE AUDIT_ARCH_X86_64
+#define OWN_ARCHITECTURE (0xc0000000U | EM_X86_64)
 #elif defined(__aarch64__)
-#define OWN_ARCHITECTURE AUDIT_ARCH_AARCH64
+#define OWN_ARCHITECTURE (0xc0000000U | EM_AARCH64)
 #endif
 
 #ifdef OWN_ARCHITECTURE

@@ -15,6 +15,11 @@ struct session_options {
 
 	/* Called once, in the supervisor, when the mount answers. */
 	void (*ready)(const struct session_options *options, const struct config *config);
+
+	/* SIGHUP, in the supervisor: changes what session_run was given as config, and returns 0; or logs why not, and returns -errno. NULL:
+	 * nothing can be read again. */
+	int (*reload)(const struct session_options *options);
+	void *reload_context;
 };
 
 /* Mounts, serves until unmounted or told to end by SIGTERM or SIGINT, unmounts. Returns 0, or -errno and the sentence.

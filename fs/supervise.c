@@ -1,5 +1,6 @@
 /* The supervisor's loop (supervise.h). */
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -22,6 +23,7 @@ enum {
 	PAUSE_FIRST_MS = 10,
 	PAUSE_MAX_MS = 1000,
 	DRAIN_MAX_MS = 10 * 1000,
+	REPLACE_MAX_MS = 500, /* clients wait as long: a hook that takes longer is run again */
 };
 
 struct supervisor {
@@ -39,6 +41,7 @@ struct supervisor {
 	struct error reason;     /* why the last worker could not open core */
 	bool mount_answers;      /* a worker has received: for good */
 	bool stopping;
+	bool replacing;          /* the worker drains for one with another configuration */
 	int64_t deadline;        /* of the drain */
 	bool ended;
 	int result;
@@ -223,7 +226,9 @@ static void worker_ended(struct supervisor *s, int status)
 	report_read(s);
 	report_close(s);
 	s->worker = 0;
-	if (code == WORKER_UNMOUNTED || s->stopping) {
+	if (s->replacing && code != WORKER_UNMOUNTED && !s->stopping)
+		s->restart = now_ms();
+	else if (code == WORKER_UNMOUNTED || s->stopping) {
 		if (code != WORKER_UNMOUNTED && code != WORKER_DRAINED)
 			log_write(LOG_WARNING, "the worker of %s ended before it had answered everything", s->fs->mountpoint);
 		end(s, 0);
@@ -234,6 +239,7 @@ static void worker_ended(struct supervisor *s, int status)
 	} else {
 		worker_died(s, status);
 	}
+	s->replacing = false;
 }
 
 /* ---- signals ---- */
@@ -258,6 +264,16 @@ static void stop(struct supervisor *s)
 	}
 }
 
+/* What a worker knows of the configuration it has from its start, and so has the process that starts its hooks. */
+static void reload(struct supervisor *s)
+{
+	if (!s->options->reload || s->options->reload(s->options) < 0 || !s->worker || s->stopping || s->replacing)
+		return;
+	s->replacing = true;
+	s->deadline = now_ms() + REPLACE_MAX_MS;
+	worker_signal(s, SIGTERM);
+}
+
 static void worker_reap(struct supervisor *s)
 {
 	int status;
@@ -278,7 +294,7 @@ static void signal_take(struct supervisor *s)
 		stop(s);
 		break;
 	case SIGHUP:
-		worker_signal(s, SIGHUP);
+		reload(s);
 		break;
 	case SIGCHLD:
 		worker_reap(s);
@@ -292,17 +308,20 @@ static int time_left(const struct supervisor *s)
 {
 	int64_t until;
 
-	if (s->worker && !s->stopping)
+	if (s->worker && !s->stopping && !s->replacing)
 		return -1;
 	until = (s->worker ? s->deadline : s->restart) - now_ms();
-	return until < 0 ? 0 : (int)until;
+	return until < 0 ? 0 : until > INT_MAX ? INT_MAX : (int)until;
 }
 
 static void on_time(struct supervisor *s)
 {
 	if (time_left(s) != 0)
 		return;
-	if (s->worker) {
+	if (s->worker && s->replacing && !s->stopping) {
+		worker_signal(s, SIGKILL);
+		s->deadline = INT64_MAX / 2;
+	} else if (s->worker) {
 		log_write(LOG_WARNING, "the worker of %s has not answered everything within %d s: ending it", s->fs->mountpoint,
 			  DRAIN_MAX_MS / 1000);
 		worker_signal(s, SIGKILL);

@@ -160,7 +160,7 @@ static int serve(struct worker *worker)
 			receivers_stop(worker);
 			return fuse_session_exited(worker->fs->session) ? (int)WORKER_UNMOUNTED : (int)WORKER_DRAINED;
 		case SIGHUP:
-			log_write(LOG_NOTICE, "SIGHUP: the configuration is read at the next mount");
+			log_write(LOG_NOTICE, "SIGHUP is for the supervisor, process %d", (int)getppid());
 			break;
 		case SIGUSR2:
 			if (atomic_load(&worker->running) > 0)

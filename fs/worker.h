@@ -1,6 +1,6 @@
 /* The worker: opens core, has the kernel resend what its predecessor left, and answers requests.
  *
- * Its signals: SIGTERM drains, SIGHUP is the supervisor's word on the configuration, SIGINT is left to the supervisor, SIGUSR1 wakes
+ * Its signals: SIGTERM drains, SIGHUP and SIGINT are left to the supervisor, SIGUSR1 wakes
  * a receiving thread, SIGUSR2 says that none is left. All are blocked in every thread, and SIGPIPE is ignored: whoever starts another
  * program gives it a clean mask.
  */
