@@ -136,11 +136,11 @@ static int lock_store(const struct config *config, int *ret_fd, struct error *er
 /* ---- SIGHUP ---- */
 
 /* What is open, or was dropped, stays as it was. */
-static void keep(char *now, const char *old, size_t size, const char *name)
+static void keep(const char *name, char *now, const char *old, size_t size)
 {
 	if (strcmp(now, old) == 0)
 		return;
-	log_write(LOG_WARNING, "%s can't change while mounted, it stays '%s': unmount and mount again", name, old);
+	log_write(LOG_WARNING, "%s can't change while mounted and stays as it was: unmount and mount again", name);
 	memcpy(now, old, size);
 }
 
@@ -156,9 +156,9 @@ static int reload(const struct session_options *options)
 		log_write(LOG_ERR, "SIGHUP: the configuration stays as it was: %s", err.text);
 		return r;
 	}
-	keep(config.store_path, old->store_path, sizeof(old->store_path), "store.path");
-	keep(config.master_key, old->master_key, sizeof(old->master_key), "keystore.master_key");
-	keep(config.daemon_user, old->daemon_user, sizeof(old->daemon_user), "daemon.user");
+	keep("store.path", config.store_path, old->store_path, sizeof(old->store_path));
+	keep("keystore.master_key", config.master_key, old->master_key, sizeof(old->master_key));
+	keep("daemon.user", config.daemon_user, old->daemon_user, sizeof(old->daemon_user));
 	*old = config;
 	log_open(options->background, config.log_level);
 	log_write(LOG_NOTICE, "SIGHUP: the configuration was read again");
