@@ -32,7 +32,7 @@ static int key_from_store(struct core *core, const uint8_t spki[FINGERPRINT_SIZE
 				 "cert.pem: the store no longer has the private key of this certificate: write key.pem, too");
 	if (r == 0)
 		r = seal_open_row(core->seal, &name, buffer_span(&sealed), &plain, err);
-	return r == 0 ? keypair_from_pkcs8(buffer_span(&plain), ret, err) : r;
+	return r == 0 ? keypair_from_stored(buffer_span(&plain), ret, err) : r;
 }
 
 /* The common name and validity that the project's certificates will have: a name constraint shows here. */
@@ -68,7 +68,7 @@ static int seal_key(struct activation *activation, struct core *core, const stru
 {
 	_cleanup_buffer_ struct buffer plain = BUFFER_SECRET;
 	const struct seal_row name = signing_key_seal_row(activation->candidate->chain.spki);
-	int r = keypair_to_pkcs8(key, &plain, err);
+	int r = keypair_to_stored(key, &plain, err);
 
 	return r == 0 ? seal_close_row(core->seal, &name, buffer_span(&plain), &activation->sealed, err) : r;
 }

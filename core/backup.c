@@ -8,6 +8,7 @@
 #include "cleanup.h"
 #include "core_internal.h"
 #include "digest.h"
+#include "master_key.h"
 #include "place.h"
 
 /* Beside dest, so that the rename stays within one filesystem. A leading "./": SQLite may take "file:…" for a URI. */
@@ -63,17 +64,19 @@ static int print_key(const struct config *config, struct store *store, const cha
 {
 	char text[2 * FINGERPRINT_SIZE + 1] = "";
 	uint8_t master[FINGERPRINT_SIZE];
+	char source[256];
 	int r = store_term_master(store, master, err);
 
 	if (r < 0)
 		return r;
 	if (r == 1)
 		hex_lower((struct span){master, sizeof(master)}, text);
+	master_key_text(config->master_key, source, sizeof(source));
 	fprintf(report,
 		"backup: %s\n"
 		"master key, not in it: SHA-256 %s (%s); keep a copy of that apart: without it the backup is "
 		"worthless\n",
-		dest, r == 1 ? text : "unknown", config->master_key);
+		dest, r == 1 ? text : "unknown", source);
 	return 0;
 }
 

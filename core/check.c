@@ -50,7 +50,7 @@ static int check_sealed(struct check *check, const struct seal_row *name, struct
 	int r = seal_open_row(check->seal, name, sealed, &plain, err);
 
 	if (r == 0)
-		r = keypair_from_pkcs8(buffer_span(&plain), &key, err);
+		r = keypair_from_stored(buffer_span(&plain), &key, err);
 	if (r < 0)
 		return r;
 	check->keys++;

@@ -42,9 +42,6 @@ struct core {
 void core_enter(struct core *core);
 void core_leave(struct core *core);
 
-/* The file that keystore.master_key names; ENOTSUP if it names no file (core_master.c). */
-int core_master_key_path(const struct config *config, const char **ret, struct error *err);
-
 /* Where the next master key waits while the data keys are being wrapped by it (rekey.h). */
 enum { MASTER_NEXT_SIZE = PATH_MAX + 8 };
 void core_master_key_next(const char *path, char ret[MASTER_NEXT_SIZE]);

@@ -5,10 +5,12 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "cleanup.h"
 #include "core_internal.h"
+#include "master_key.h"
 #include "rekey.h"
 
 /* ---- the lock ---- */
@@ -74,15 +76,15 @@ int core_lock(const struct config *config, int *ret_fd, struct error *err)
 
 /* ---- a new store ---- */
 
-/* The key exists before the store does, so a crash in between leaves a key without a store, never the reverse. */
+/* The key exists before the store does, so a crash in between leaves a key without a store, never the reverse. What is not in a
+ * file is not made here, but must be there. */
 static int make_master_key(const struct config *config, struct error *err)
 {
 	_cleanup_buffer_ struct buffer key = BUFFER_SECRET;
-	const char *path = NULL;
-	int r = core_master_key_path(config, &path, err);
+	const char *path = master_key_file(config->master_key);
 
-	if (r < 0)
-		return r;
+	if (!path)
+		return master_key_read(config->master_key, &key, err);
 	if (access(path, F_OK) == 0)
 		return 0;
 	return seal_master_create(path, &key, err);
@@ -150,7 +152,7 @@ static int open_for_preparation(const struct config *config, bool read_only, str
 	return store_open(config->store_path, exists ? STORE_WRITE : STORE_CREATE, ret, err);
 }
 
-int core_prepare(const struct config *config, bool read_only, struct error *err)
+static int prepare(const struct config *config, bool read_only, struct error *err)
 {
 	struct store *store = NULL;
 	int r = open_for_preparation(config, read_only, &store, err);
@@ -163,4 +165,53 @@ int core_prepare(const struct config *config, bool read_only, struct error *err)
 		r = rekey_settle(config, store, err);
 	store_close(store);
 	return r;
+}
+
+/* ---- in a process of its own ---- */
+
+static _Noreturn void prepare_child(const struct config *config, bool read_only, int report)
+{
+	struct error err = {0};
+
+	if (core_memory_init(&err) == 0)
+		(void)prepare(config, read_only, &err);
+	_exit(write(report, &err, sizeof(err)) == (ssize_t)sizeof(err) ? 0 : 1);
+}
+
+static int child_result(int report, pid_t child, struct error *err)
+{
+	struct error said;
+	ssize_t n;
+
+	while ((n = read(report, &said, sizeof(said))) < 0 && errno == EINTR)
+		;
+	while (waitpid(child, NULL, 0) < 0 && errno == EINTR)
+		;
+	if (n != (ssize_t)sizeof(said))
+		return error_set(err, EIO, "the process that opens the token died: check the token's PKCS#11 module");
+	if (said.code)
+		*err = said;
+	return -said.code;
+}
+
+/* A PKCS#11 module does not outlive a fork: the supervisor, which forks, never loads one. */
+static int prepare_apart(const struct config *config, bool read_only, struct error *err)
+{
+	_cleanup_close_ int from = -1;
+	int report[2];
+	pid_t child;
+
+	if (pipe2(report, O_CLOEXEC) < 0)
+		return error_set(err, errno, "can't make a pipe: %s", strerror(errno));
+	from = report[0];
+	child = fork();
+	if (child == 0)
+		prepare_child(config, read_only, report[1]);
+	close(report[1]);
+	return child < 0 ? error_set(err, errno, "can't fork: %s", strerror(errno)) : child_result(from, child, err);
+}
+
+int core_prepare(const struct config *config, bool read_only, struct error *err)
+{
+	return (strncmp(config->master_key, "pkcs11:", 7) == 0 ? prepare_apart : prepare)(config, read_only, err);
 }

@@ -16,6 +16,7 @@
 struct keypair {
 	atomic_uint references;
 	EVP_PKEY *pkey; /* private numbers are in OpenSSL's secure heap */
+	struct token_key *token; /* NULL, or where the private key is instead */
 	int type;       /* enum key_type or -1 */
 	uint8_t name[FINGERPRINT_SIZE];
 	struct buffer spki;
@@ -27,14 +28,12 @@ enum { P256_PKCS8 = P256_HEAD + P256_BYTES + P256_MIDDLE + P256_POINT };
 /* SubjectPublicKeyInfo of a P-256 key up to its point (RFC 5480). */
 static const uint8_t p256_spki_head[P256_SPKI_HEAD + 1] =
 	"\x30\x59\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01"
-	"\x07"
-	"\x03\x42\x00";
+	"\x07\x03\x42\x00";
 
 /* PKCS#8 of a P-256 key (RFC 5208 around RFC 5915): head, scalar, middle, point. */
 static const uint8_t p256_pkcs8_head[P256_HEAD + 1] =
 	"\x30\x81\x87\x02\x01\x00\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48"
-	"\xce\x3d"
-	"\x03\x01\x07\x04\x6d\x30\x6b\x02\x01\x01\x04\x20";
+	"\xce\x3d\x03\x01\x07\x04\x6d\x30\x6b\x02\x01\x01\x04\x20";
 static const uint8_t p256_pkcs8_middle[P256_MIDDLE + 1] = "\xa1\x44\x03\x42\x00";
 
 /* d has as many octets as n, for it is below n/2. Of d mod (p-1), d mod (q-1) and the inverse of q
@@ -193,6 +192,11 @@ int keypair_adopt(EVP_PKEY *pkey, struct keypair **ret, struct error *err)
 	return adopt(pkey, pkey_type(pkey), ret, err);
 }
 
+void keypair_set_token(struct keypair *key, struct token_key *token)
+{
+	key->token = token;
+}
+
 struct keypair *keypair_ref(struct keypair *key)
 {
 	atomic_fetch_add_explicit(&key->references, 1, memory_order_relaxed);
@@ -205,6 +209,7 @@ void keypair_unref(struct keypair *key)
 	    atomic_fetch_sub_explicit(&key->references, 1, memory_order_acq_rel) != 1)
 		return;
 	EVP_PKEY_free(key->pkey);
+	token_key_free(key->token);
 	buffer_clear(&key->spki);
 	free(key);
 }
@@ -426,6 +431,11 @@ void keypair_spki(const struct keypair *key, uint8_t ret[FINGERPRINT_SIZE])
 int keypair_type(const struct keypair *key)
 {
 	return key->type;
+}
+
+struct token_key *keypair_token(const struct keypair *key)
+{
+	return key->token;
 }
 
 EVP_PKEY *keypair_pkey(const struct keypair *key)

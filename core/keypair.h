@@ -23,6 +23,13 @@ void keypair_unrefp(struct keypair **key);
 int keypair_to_pkcs8(const struct keypair *key, struct buffer *ret, struct error *err);
 int keypair_from_pkcs8(struct span der, struct keypair **ret, struct error *err);
 
+/* As the store seals a signing key: its PKCS#8 form, or the URI of a key in a token with the public half. The buffer must be secret. */
+int keypair_to_stored(const struct keypair *key, struct buffer *ret, struct error *err);
+int keypair_from_stored(struct span stored, struct keypair **ret, struct error *err);
+
+/* The private key is in a token (token.h). */
+bool keypair_in_token(const struct keypair *key);
+
 /* Appends "-----BEGIN PRIVATE KEY-----" … with a final newline: what device_ca.key shows. The buffer must be secret. */
 void pem_add_pkcs8(struct buffer *out, struct span pkcs8);
 

@@ -8,6 +8,7 @@
 
 #include "cleanup.h"
 #include "digest.h"
+#include "master_key.h"
 #include "place.h"
 
 struct rekey {
@@ -68,11 +69,10 @@ int rekey_settle(const struct config *config, struct store *store, struct error 
 {
 	_cleanup_close_ int directory = -1;
 	char next[MASTER_NEXT_SIZE];
-	const char *path;
-	int r = core_master_key_path(config, &path, err);
+	const char *path = master_key_file(config->master_key);
 
-	if (r < 0)
-		return r;
+	if (!path)
+		return 0;
 	core_master_key_next(path, next);
 	if (!is_left(next))
 		return 0;
@@ -210,10 +210,10 @@ static int rekey_locked(const struct config *config, struct rekey *rekey, struct
 
 static int key_in_file(const struct config *config, const char **ret, struct error *err)
 {
-	if (core_master_key_path(config, ret, err) < 0)
-		return error_set(err, ENOTSUP,
-				 "keystore.master_key = %s: certfs changes a master key in a file only (file:/path)",
-				 config->master_key);
+	*ret = master_key_file(config->master_key);
+	if (!*ret)
+		return error_set(err, ENOTSUP, "keystore.master_key is in no file: certfs changes a master key in a file only "
+					       "(file:/path)");
 	if (access(config->store_path, F_OK) < 0)
 		return error_set(err, errno, "the store %s: %s: there is nothing to change the key of",
 				 config->store_path, strerror(errno));

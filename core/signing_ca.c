@@ -89,7 +89,7 @@ static int issuer_load(const struct signing_ca *ca, struct store *store, struct 
 	if (r == 0)
 		r = seal_open_row(seal, &name, buffer_span(&sealed), &plain, err);
 	if (r == 0)
-		r = keypair_from_pkcs8(buffer_span(&plain), &key, err);
+		r = keypair_from_stored(buffer_span(&plain), &key, err);
 	return r == 0 ? issuer_new(&ca->chain, key, ret, err) : r;
 }
 

@@ -108,6 +108,17 @@ static int make_request(struct successor *s, const struct signing_ca *ca, struct
 
 /* ---- both ---- */
 
+/* certfs makes no keys in tokens, and a successor's key that is in none would be a step back: the notice must do. */
+static bool key_in_token(struct core *core, struct signing_ca *ca)
+{
+	const struct issuer *issuer;
+	struct store *store;
+	struct error ignored;
+
+	return core_reader(core, &store, &ignored) == 0 && signing_ca_issuer(ca, store, core->seal, &issuer, &ignored) == 0 &&
+	       issuer_in_token(issuer);
+}
+
 void successor_stage(struct core *core, const struct view *view)
 {
 	const struct project_row *project = &view->project->row;
@@ -116,7 +127,7 @@ void successor_stage(struct core *core, const struct view *view)
 	struct error err = {0};
 	int r;
 
-	if (!ca || project->next_ca || project->csr_key)
+	if (!ca || project->next_ca || project->csr_key || key_in_token(core, view->project->signing_ca))
 		return;
 	s = verb_new(sizeof(*s), core, NULL, staged, NULL);
 	if (!s)

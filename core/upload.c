@@ -9,6 +9,7 @@
 #include "core_internal.h"
 #include "pool.h"
 #include "rejected.h"
+#include "token.h"
 #include "upload_judge.h"
 #include "verb.h"
 
@@ -335,6 +336,17 @@ static void upload_task(struct task *task)
 		verb_submit(&v->verb, upload_apply);
 }
 
+/* A pin-source names a file that the daemon reads, and another tenant's PIN may be in it. */
+static int upload_allowed(const struct caller *caller, enum upload_part part, struct span bytes, struct error *err)
+{
+	static const char source[] = "pin-source";
+
+	if (part == UPLOAD_PASSWORD || !token_uri_is(bytes) || caller->uid == 0 ||
+	    !memmem(bytes.data, bytes.size, source, strlen(source)))
+		return 0;
+	return error_set(err, EKEYREJECTED, "key.pem: only root may name a file with a PIN: write pin-value=PIN into the URI");
+}
+
 /* One trailing newline is not part of a password. */
 static struct span without_newline(struct span text)
 {
@@ -361,6 +373,10 @@ void core_upload(struct core *core, const struct caller *caller, rowid project, 
 	v->verb.committed = upload_committed;
 	if (core->options.read_only) {
 		verb_answer(&v->verb, error_set(&err, EROFS, "the mount is read-only (-o ro)"), &err);
+		return;
+	}
+	if (upload_allowed(caller, part, bytes, &err) < 0) {
+		upload_refuse(v, -err.code, &err);
 		return;
 	}
 	buffer_add_span(&v->bytes, part == UPLOAD_PASSWORD ? without_newline(bytes) : bytes);

@@ -27,6 +27,7 @@ void bag_clear(struct bag *bag);
 
 /* Reads PEM (any blocks, any order, surrounding text allowed as openssl does), DER (certificate, PKCS#7 is not taken;
  * PKCS#8, SEC1 or PKCS#1 key; encrypted PKCS#8) or PKCS#12, told apart by content.
+ * One pkcs11: URI (RFC 7512) names a private key in a token (token.h), which is looked up there.
  * password: NULL if none was given (then an encrypted upload sets needs_password and returns 0; an unencrypted or
  * empty-password PKCS#12 opens without). Never asks a terminal.
  * Errors: EKEYREJECTED with one of the sentences of facts/x509.md (not valid DER, corrupt PEM, trailing bytes, more than
@@ -77,6 +78,9 @@ struct issuer;
 /* key is borrowed for the call (the issuer keeps a reference of its own). EKEYREJECTED if they do not match. */
 int issuer_new(const struct chain *chain, const struct keypair *key, struct issuer **ret, struct error *err);
 void issuer_free(struct issuer *issuer);
+
+/* The key is in a token: it may be gone for a while. */
+bool issuer_in_token(const struct issuer *issuer);
 
 /* What a device CA is to be. */
 struct device_ca_order {

@@ -13,6 +13,7 @@
 #include <openssl/x509.h>
 
 #include "keypair.h"
+#include "token.h"
 #include "x509.h"
 
 /* Defines a cleanup function for `__attribute__((cleanup(name)))` on a pointer. NULL is fine for
@@ -52,6 +53,12 @@ int x509_no_memory(struct error *err);
 
 /* Takes over the reference to pkey, also on failure. Must hold a private key. */
 int keypair_adopt(EVP_PKEY *pkey, struct keypair **ret, struct error *err);
+
+/* For a keypair that was just made of a public key: the private half is there. Takes the reference. */
+void keypair_set_token(struct keypair *key, struct token_key *token);
+
+/* Borrowed; NULL: the private half is in pkey. */
+struct token_key *keypair_token(const struct keypair *key);
 
 /* Borrowed, lives as long as the keypair. */
 EVP_PKEY *keypair_pkey(const struct keypair *key);
@@ -155,6 +162,12 @@ int read_encrypted_pkcs8(struct span der, const struct span *password, struct ba
 int read_traditional_key(int type, struct span der, const char *malformed, struct bag *bag,
 			 struct error *err);
 int read_pkcs8_info(const PKCS8_PRIV_KEY_INFO *info, struct bag *bag, struct error *err);
+
+/* x509_token.c: the key that a pkcs11: URI names, and a signature of it, in the form that certificates have. *size: the room in ret, then
+ * the length. Errors: those of token.h. */
+int read_token_uri(struct span uri, struct bag *bag, struct error *err);
+int token_signature(const struct keypair *key, const struct signature_kind *kind, struct span data, uint8_t *ret, size_t *size,
+		    struct error *err);
 
 /* Refuses a password protection that would keep the daemon busy for minutes. */
 int key_derivation_check(const X509_ALGOR *algorithm, struct error *err);

@@ -162,6 +162,11 @@ void issuer_free(struct issuer *issuer)
 	free(issuer);
 }
 
+bool issuer_in_token(const struct issuer *issuer)
+{
+	return keypair_in_token(issuer->key);
+}
+
 /* ---- orders ---- */
 
 void issuer_validity(const struct issuer *issuer, unixtime now, int days, unixtime *ret_not_before,
@@ -283,12 +288,32 @@ static int sign_to_plan(const struct issuer *issuer, EVP_MD_CTX *signer, const s
 	return -EIO;
 }
 
+/* The same by a key that is in a token. */
+static int sign_in_token(const struct issuer *issuer, const struct tbs *tbs, struct span data,
+			 struct signature *ret, struct error *err)
+{
+	struct error why;
+
+	for (int i = 0; i < SIGNATURE_TRIES; i++) {
+		ret->size = sizeof(ret->data);
+		if (token_signature(issuer->key, issuer->kind, data, ret->data, &ret->size, &why) < 0)
+			return error_set(err, EIO, "the signing CA's key can't sign: %s", why.text);
+		if (is_as_planned(issuer, tbs, ret->size))
+			return 0;
+	}
+	return error_set(err, EIO, "the signatures of the signing CA's token have an odd length: check the token");
+}
+
 static int sign(const struct issuer *issuer, const struct tbs *tbs, struct span data,
 		struct signature *ret, struct error *err)
 {
 	struct issuer *lender = (struct issuer *)issuer; /* only what its lock protects changes */
-	EVP_MD_CTX *signer = signer_take(lender);
+	EVP_MD_CTX *signer;
 	char reason[128];
+
+	if (issuer_in_token(issuer))
+		return sign_in_token(issuer, tbs, data, ret, err);
+	signer = signer_take(lender);
 
 	if (signer == NULL)
 		return x509_no_memory(err);

@@ -202,6 +202,8 @@ static int read_by_content(struct span upload, const struct span *password, stru
 	if (is_blank(upload))
 		return x509_reject(err, "the upload is empty, there is no certificate in it: write "
 					"a PEM, DER or PKCS#12 file");
+	if (token_uri_is(upload))
+		return read_token_uri(upload, bag, err);
 	if (memmem(upload.data, upload.size, "-----BEGIN", 10) != NULL)
 		return read_pem(upload, password, bag, err);
 	if (upload.data[0] == DER_SEQUENCE)
