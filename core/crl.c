@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "idlist.h"
+#include "key_trouble.h"
 #include "revocation_list.h"
 
 enum { DAY = 86400 };
@@ -166,8 +167,10 @@ static int list_make(struct core *core, struct signing_ca *ca, const struct issu
 
 	if (r == 0)
 		r = entries_of(store, rows, now, &entries, err);
-	if (r == 0)
-		r = crl_sign(issuer, next_number(core->crls), now, buffer_span(&entries), &der, err);
+	if (r < 0)
+		return r;
+	r = crl_sign(issuer, next_number(core->crls), now, buffer_span(&entries), &der, err);
+	key_trouble_note(core, ca->row.project, issuer, r, err);
 	if (r < 0)
 		return r;
 	buffer_clear(&list->pem);

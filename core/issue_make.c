@@ -6,6 +6,7 @@
 #include "audit.h"
 #include "clock.h"
 #include "event.h"
+#include "key_trouble.h"
 #include "name.h"
 
 enum { ATTEMPTS_MAX = 100 };
@@ -194,6 +195,7 @@ static int issuing_sign(struct issuing *issuing, struct error *err)
 	fill_order(issuing, issuer, &order);
 	fill_row(issuing, &order);
 	r = issuer_sign(issuer, &order, issuing->key, &issuing->cert, err);
+	key_trouble_note(issuing->core, issuing->view->project->row.id, issuer, r, err);
 	return r == 0 ? issuing_seal(issuing, err) : r;
 }
 

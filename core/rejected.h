@@ -5,7 +5,7 @@
 #include "certfs/buffer.h"
 #include "certfs/types.h"
 
-enum rejected_file { REJECTED_SIGNING_CA, REJECTED_NEXT, REJECTED_POLICY, REJECTED_USER_DATA };
+enum rejected_file { REJECTED_SIGNING_CA, REJECTED_NEXT, REJECTED_POLICY, REJECTED_USER_DATA, REJECTED_BY_TOKEN /* key_trouble.h */ };
 
 struct rejected;
 

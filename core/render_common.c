@@ -2,6 +2,7 @@
 
 #include "clock.h"
 #include "digest.h"
+#include "rejected.h"
 #include "render_internal.h"
 
 enum { DAY = 86400 };
@@ -142,9 +143,24 @@ static void notice_no_crl(struct notice *notice)
 		 "The signing CA may not sign CRLs (its keyUsage lacks cRLSign): revocations are not published.");
 }
 
+static bool key_unavailable(const struct view *view, char *text, size_t size)
+{
+	struct issuer *issuer = atomic_load(&view->project->signing_ca->issuer);
+
+	return issuer && issuer_in_token(issuer) &&
+	       rejected_get(view->core->rejected, view->project->row.id, REJECTED_BY_TOKEN, text, size);
+}
+
+static void notice_unavailable(const char *text, struct notice *notice)
+{
+	*notice = (struct notice){"SIGNING_KEY_UNAVAILABLE", "ERROR", "PROJECT", "NONE", ""};
+	snprintf(notice->message, sizeof(notice->message), "Nothing can be issued: %s", text);
+}
+
 size_t signing_ca_notices(const struct view *view, struct notice *ret)
 {
 	const struct signing_ca *ca = view->project->signing_ca;
+	char text[512];
 	size_t n = 0;
 
 	if (!ca) {
@@ -157,6 +173,8 @@ size_t signing_ca_notices(const struct view *view, struct notice *ret)
 		notice_ended(ca, &ret[n++]);
 	else if (view->now >= project_warning_at(view->project))
 		notice_ending(ca, view->now, &ret[n++]);
+	if (key_unavailable(view, text, sizeof(text)))
+		notice_unavailable(text, &ret[n++]);
 	if (!ca->chain.has_root)
 		notice_no_root(&ret[n++]);
 	if (*ca->row.warning)

@@ -27,7 +27,7 @@ int64_t days_until(unixtime then, unixtime now);
 const char *state_severity(enum state state);
 
 /* The notices that a signing CA gives to its project and to every app instance below it: at most SIGNING_CA_NOTICES. */
-enum { SIGNING_CA_NOTICES = 7 };
+enum { SIGNING_CA_NOTICES = 8 };
 size_t signing_ca_notices(const struct view *view, struct notice *ret);
 
 /* The certificate files' sizes and contents are made from the generation that is served, or planned for the one to come. */
