@@ -109,7 +109,7 @@ static _Noreturn void guard(const struct config *config, struct hook_request *re
 			close(fds[i]);
 		wait_or_end(pid, fds[FD_SOCKET], &answer.status);
 	}
-	_exit(send(fds[FD_SOCKET], &answer, sizeof(answer), MSG_NOSIGNAL) < 0);
+	_exit(send(fds[FD_SOCKET], &answer, sizeof(answer), MSG_NOSIGNAL) < 0 ? 1 : 0);
 }
 
 /* ---- the runner ---- */

@@ -5,6 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <openssl/crypto.h>
+
 #include "cleanup.h"
 #include "token_internal.h"
 
@@ -32,14 +34,14 @@ static bool decode(struct span text, struct buffer *ret)
 {
 	for (size_t i = 0; i < text.size; i++) {
 		uint8_t byte = text.data[i];
-		unsigned int value;
 
 		if (byte == '%') {
-			if (i + 2 >= text.size || !isxdigit(text.data[i + 1]) || !isxdigit(text.data[i + 2]))
+			const int high = i + 2 < text.size ? OPENSSL_hexchar2int(text.data[i + 1]) : -1;
+			const int low = high >= 0 ? OPENSSL_hexchar2int(text.data[i + 2]) : -1;
+
+			if (low < 0)
 				return false;
-			if (sscanf((const char *)text.data + i + 1, "%2x", &value) != 1)
-				return false;
-			byte = (uint8_t)value;
+			byte = (uint8_t)(high << 4 | low);
 			i += 2;
 		}
 		buffer_add(ret, &byte, 1);

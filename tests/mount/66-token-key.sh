@@ -126,7 +126,7 @@ assert_lacks "$(cat "$project/status")" SIGNING_KEY_UNAVAILABLE "status after it
 
 # ---- a wrong PIN is not tried until the token is locked ----
 
-for file in "$T"/pin; do printf 'wrong-pin\n' >"$file"; done
+printf 'wrong-pin\n' >"$T/pin"
 kill_worker
 mkdir "$PROJECTS"/tenant/apps/t-{1..20}
 for i in $(seq 20); do
