@@ -32,6 +32,11 @@ struct worker {
 /* Uploaded keys and passwords pass through here. Best effort: under a small limit the secure heap comes first. */
 static void buffer_protect(const struct fuse_buf *buffer)
 {
+	const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+	const uintptr_t start = (uintptr_t)buffer->mem & ~(page - 1); /* so large a piece has pages of its own */
+	const uintptr_t end = (uintptr_t)buffer->mem + malloc_usable_size(buffer->mem);
+
+	(void)madvise((void *)start, end - start, MADV_DONTDUMP);
 	if (mlock(buffer->mem, malloc_usable_size(buffer->mem)) < 0)
 		log_write(LOG_DEBUG, "the receiving buffer is not locked: %s", strerror(errno));
 }
