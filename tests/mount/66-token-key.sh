@@ -128,10 +128,14 @@ assert_lacks "$(cat "$project/status")" SIGNING_KEY_UNAVAILABLE "status after it
 
 printf 'wrong-pin\n' >"$T/pin"
 kill_worker
-mkdir "$PROJECTS"/tenant/apps/t-{1..20}
+mkdir "$PROJECTS"/tenant/apps/t-{1..21}
 for i in $(seq 20); do
     assert_fails 'Input/output error' cat "$PROJECTS/tenant/apps/t-$i/device_ca.pem"
 done
+# SoftHSM locks nothing: that the PIN is left alone shows where it has become the right one
+token_tool --change-pin --new-pin wrong-pin
+assert_fails 'Input/output error' cat "$PROJECTS/tenant/apps/t-21/device_ca.pem"
+PIN=wrong-pin token_tool --change-pin --new-pin "$PIN"
 printf '%s\n' "$PIN" >"$T/pin"
 tenant_served() { cat "$PROJECTS/tenant/apps/t-1/device_ca.pem" >"$T/device.pem" 2>/dev/null; }
 wait_until 30 tenant_served
