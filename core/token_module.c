@@ -49,8 +49,9 @@ static void modules_end(void)
 
 static void load_configured(void)
 {
-	CK_FUNCTION_LIST **lists = p11_kit_modules_load(NULL, 0);
+	static CK_FUNCTION_LIST **lists; /* p11-kit's own, kept as long as its modules */
 
+	lists = p11_kit_modules_load(NULL, 0);
 	for (int i = 0; lists && lists[i] && module_count < MODULES_MAX; i++)
 		module_add(lists[i], "");
 	configured = true;
