@@ -135,6 +135,7 @@ done
 # SoftHSM locks nothing: that the PIN is left alone shows where it has become the right one
 token_tool --change-pin --new-pin wrong-pin
 assert_fails 'Input/output error' cat "$PROJECTS/tenant/apps/t-21/device_ca.pem"
+# shellcheck disable=SC2097,SC2098 # the function sees the one, the argument is the other
 PIN=wrong-pin token_tool --change-pin --new-pin "$PIN"
 printf '%s\n' "$PIN" >"$T/pin"
 tenant_served() { cat "$PROJECTS/tenant/apps/t-1/device_ca.pem" >"$T/device.pem" 2>/dev/null; }

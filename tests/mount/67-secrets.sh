@@ -99,7 +99,9 @@ old=$WORKER_PID
 kill -ABRT "$old"
 wait_until 20 find_worker "$old"
 assert_has "$(cat "$T/mount.log" "$MNT/events")" . "there is a log"
-! compgen -G "/core.$old" >/dev/null && ! compgen -G "/core" >/dev/null || fail "the kernel dumped the worker"
+for core in "/core.$old" /core; do
+    [ ! -e "$core" ] || fail "the kernel dumped the worker"
+done
 
 # ---- what it tells ----
 
