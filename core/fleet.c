@@ -44,12 +44,6 @@ static int fleet_add(const struct view *view, struct store *store, rowid id, str
 	return 0;
 }
 
-static int collect(void *context, rowid id, const char *name)
-{
-	(void)name;
-	return idlist_add(context, id);
-}
-
 int fleet_load(const struct view *view, struct fleet *ret, struct error *err)
 {
 	_cleanup_idlist_ struct idlist ids = {0};
@@ -58,7 +52,7 @@ int fleet_load(const struct view *view, struct fleet *ret, struct error *err)
 	int r = core_reader(view->core, &store, err);
 
 	if (r == 0)
-		r = project_each(store, 0, collect, &ids, err);
+		r = project_each(store, 0, idlist_collect_named, &ids, err);
 	if (r < 0)
 		return r;
 	fleet.project = calloc(ids.count + 1, sizeof(*fleet.project));

@@ -20,6 +20,12 @@ int idlist_collect(void *list, rowid id)
 	return idlist_add(list, id);
 }
 
+int idlist_collect_named(void *list, rowid id, const char *name)
+{
+	(void)name;
+	return idlist_add(list, id);
+}
+
 void idlist_clear(struct idlist *list)
 {
 	free(list->id);

@@ -15,6 +15,8 @@ struct idlist {
 int idlist_add(struct idlist *list, rowid id);
 /* The same, as what a listing of the store calls for each row. */
 int idlist_collect(void *list, rowid id);
+/* And for a listing that tells names, too. */
+int idlist_collect_named(void *list, rowid id, const char *name);
 void idlist_clear(struct idlist *list);
 #define _cleanup_idlist_ __attribute__((cleanup(idlist_clear)))
 

@@ -73,12 +73,6 @@ static int fleet_project(struct fleet *fleet, const struct project *project)
 	return 0;
 }
 
-static int fleet_collect(void *context, rowid id, const char *name)
-{
-	(void)name;
-	return idlist_add(context, id);
-}
-
 static int fleet_add(struct fleet *fleet, rowid id)
 {
 	struct project *project;
@@ -101,7 +95,7 @@ static int fleet_status(const struct view *view, struct document *document, stru
 		.worries = document->form == DOCUMENT_TEXT ? &worries : NULL,
 		.err = err,
 	};
-	int r = project_each(document->store, 0, fleet_collect, &projects, err);
+	int r = project_each(document->store, 0, idlist_collect_named, &projects, err);
 
 	for (size_t i = 0; r == 0 && i < projects.count; i++)
 		r = fleet_add(&fleet, projects.id[i]);

@@ -73,16 +73,10 @@ static int scrape_project(struct scrape *scrape, rowid id, unixtime now, struct 
 	return r;
 }
 
-static int project_collect(void *context, rowid id, const char *name)
-{
-	(void)name;
-	return idlist_add(context, id);
-}
-
 static int scrape_projects(struct scrape *scrape, unixtime now, struct error *err)
 {
 	_cleanup_idlist_ struct idlist projects = {0};
-	int r = project_each(scrape->store, 0, project_collect, &projects, err);
+	int r = project_each(scrape->store, 0, idlist_collect_named, &projects, err);
 
 	if (r < 0)
 		return r;
