@@ -63,7 +63,7 @@ static struct procedure *find(struct procedures *procedures, rowid app)
 {
 	struct procedure *p = procedures->list;
 
-	while (p && p->row.app != app)
+	while (p && p->app != app)
 		p = p->next;
 	return p;
 }
@@ -88,6 +88,7 @@ static int enlist(struct procedures *procedures, rowid app, struct procedure **r
 	if (p) {
 		p->procedures = procedures;
 		p->core = procedures->core;
+		p->app = app;
 		p->row.app = app;
 		p->next = procedures->list;
 		procedures->list = p;
@@ -161,7 +162,7 @@ void procedure_wait(struct procedure *p, int seconds)
 void procedure_finish(struct procedure *p, int r, const struct error *err)
 {
 	struct core *core = p->core;
-	const rowid app = p->row.app;
+	const rowid app = p->app;
 	const bool again = unlist(p);
 
 	if (p->done)

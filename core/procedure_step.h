@@ -13,6 +13,7 @@ struct procedure {
 	struct core *core;
 	struct task task;
 	struct issue_order order;
+	rowid app;        /* never changes: others look for it under the lock, while the stage writes row */
 	struct procedure_row row;
 	bool again;       /* another start was wanted meanwhile */
 	bool of_job;      /* its row may have to be written first */
