@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "certfs/log.h"
+#include "fs/channel.h"
 #include "fs/daemonize.h"
 #include "fs/supervise.h"
 #include "fs/worker.h"
@@ -219,6 +220,16 @@ static void worker_died(struct supervisor *s, int status)
 			 s->fs->mountpoint, DEATHS_MAX, how));
 }
 
+/* At once, not when the next worker can serve: a request that waits in the kernel's queue ends with the client that is killed, one
+ * that was handed to a dead worker does not. */
+static void free_requests(const struct supervisor *s)
+{
+	const int lost = channel_take_over(fuse_session_fd(s->fs->session), s->fs->shared);
+
+	if (lost > 0)
+		log_write(LOG_WARNING, "%d requests that the last worker left were answered with EIO", lost);
+}
+
 static void worker_ended(struct supervisor *s, int status)
 {
 	const int code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
@@ -226,6 +237,7 @@ static void worker_ended(struct supervisor *s, int status)
 	report_read(s);
 	report_close(s);
 	s->worker = 0;
+	free_requests(s);
 	if (s->replacing && code != WORKER_UNMOUNTED && !s->stopping)
 		s->restart = now_ms();
 	else if (code == WORKER_UNMOUNTED || s->stopping) {

@@ -189,19 +189,6 @@ static int worker_open(struct fs *fs, struct error *err)
 	return r == 0 ? fs_start(fs, err) : r;
 }
 
-/* Only once core is open: a request must not be asked for before it can be served. */
-static void take_over(struct fs *fs)
-{
-	int lost;
-
-	if (atomic_load(&fs->shared->workers) <= 1)
-		return;
-	lost = channel_take_over(fuse_session_fd(fs->session), fs->shared);
-	if (lost > 0)
-		log_write(LOG_WARNING, "%d requests that the last worker left were answered with EIO", lost);
-	pollers_wake(fs);
-}
-
 static void report(int fd, const void *bytes, size_t size)
 {
 	if (write(fd, bytes, size) < 0)
@@ -220,7 +207,8 @@ _Noreturn void worker_run(struct fs *fs, int report_fd, bool background)
 		report(report_fd, err.text, strlen(err.text));
 		_exit(WORKER_UNUSABLE);
 	}
-	take_over(fs);
+	if (atomic_load(&fs->shared->workers) > 1)
+		pollers_wake(fs);
 	if (receivers_start(&worker, &err) < 0) {
 		report(report_fd, err.text, strlen(err.text));
 		_exit(WORKER_UNUSABLE); /* what the first receiver may have read is resent */

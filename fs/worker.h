@@ -1,8 +1,7 @@
-/* The worker: opens core, has the kernel resend what its predecessor left, and answers requests.
+/* The worker: opens core, and answers requests, those first that its predecessor left (supervise.c has them resent).
  *
- * Its signals: SIGTERM drains, SIGHUP and SIGINT are left to the supervisor, SIGUSR1 wakes
- * a receiving thread, SIGUSR2 says that none is left. All are blocked in every thread, and SIGPIPE is ignored: whoever starts another
- * program gives it a clean mask.
+ * Its signals: SIGTERM drains, SIGHUP and SIGINT are left to the supervisor, SIGUSR1 wakes a receiving thread, SIGUSR2 says that
+ * none is left. All are blocked in every thread, and SIGPIPE is ignored: whoever starts another program gives it a clean mask.
  */
 #ifndef FS_WORKER_H
 #define FS_WORKER_H

@@ -51,6 +51,19 @@ locked 1
 assert_errno OK mkdir "$PROJECTS/p/apps/d"
 unlocked
 
+# no worker can serve, and the last one died with a request in its hand: who made it can be killed all the same
+locked 60
+timeout 1 mkdir "$PROJECTS/p/apps/waits" 2>/dev/null &
+client=$!
+sleep 0.3
+dd if="$STORE" of="$T/page1" bs=4096 count=1 status=none
+dd if=/dev/urandom of="$STORE" bs=4096 count=1 conv=notrunc status=none
+kill -9 "$WORKER_PID"
+wait_until 10 gone $client
+dd if="$T/page1" of="$STORE" bs=4096 count=1 conv=notrunc status=none
+unlocked
+wait_until 20 test -e "$PROJECTS/p/apps/c/info"
+
 # ---- a damaged page, each in its turn (-o ro: nothing may write the page that is put back) ----
 stop_certfs
 sqlite3 "$STORE" 'PRAGMA wal_checkpoint(TRUNCATE)' >/dev/null
