@@ -15,6 +15,19 @@ unixtime clock_now(void)
 	return time(NULL);
 }
 
+int64_t clock_monotonic_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+int64_t clock_monotonic(void)
+{
+	return clock_monotonic_ns() / 1000000;
+}
+
 void clock_format(unixtime time, char ret[32])
 {
 	time_t t = time > last_time ? last_time : time < 0 ? 0 : time;

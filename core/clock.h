@@ -1,7 +1,8 @@
-/* The time of day, and its one spelling. */
+/* The time of day, and its one spelling; how time passes is in certfs/clock.h. */
 #ifndef CORE_CLOCK_H
 #define CORE_CLOCK_H
 
+#include "certfs/clock.h"
 #include "certfs/types.h"
 
 /* Now, by the system's clock. */

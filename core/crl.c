@@ -7,8 +7,6 @@
 #include "key_trouble.h"
 #include "revocation_list.h"
 
-enum { DAY = 86400 };
-
 /* The last list of one issuer, and what it was made from. */
 struct list {
 	struct list *next;

@@ -2,8 +2,6 @@
 
 #include "clock.h"
 
-enum { DAY = 86400 };
-
 static const char *const state_names[STATE_COUNT] = {
 	[STATE_COMPROMISED] = "COMPROMISED",
 	[STATE_EXPIRED] = "EXPIRED",

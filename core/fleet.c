@@ -6,8 +6,6 @@
 
 #include "idlist.h"
 
-enum { DAY = 86400 };
-
 void fleet_clear(struct fleet *fleet)
 {
 	free(fleet->project);

@@ -13,10 +13,7 @@ struct histogram {
 	_Atomic uint64_t nanoseconds;                  /* of all */
 };
 
-/* Now, for histogram_add: nanoseconds of CLOCK_MONOTONIC. */
-int64_t histogram_now(void);
-
-/* Adds what took from start until now. */
+/* Adds what took from start (clock_monotonic_ns) until now. */
 void histogram_add(struct histogram *histogram, int64_t start);
 
 /* The upper bound of a bucket, in seconds. */

@@ -8,9 +8,9 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "certfs/clock.h"
 #include "cleanup.h"
 #include "hook_runner.h"
 
@@ -81,14 +81,6 @@ static int pipes_open(struct pipes *pipes, struct error *err)
 	return 0;
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 static void shut(int *fd)
 {
 	cleanup_close(fd);
@@ -131,7 +123,7 @@ static bool converse(struct pipes *pipes, struct span input, struct buffer *outp
 			{.fd = pipes->out[0], .events = POLLIN},
 			{.fd = pipes->err[0], .events = POLLIN},
 		};
-		const int64_t left = deadline - now_ms();
+		const int64_t left = deadline - clock_monotonic();
 
 		if (left <= 0)
 			return false;
@@ -154,7 +146,7 @@ static bool wait_answer(int call, int64_t deadline, struct hook_answer *ret)
 	int64_t left;
 
 	do {
-		left = deadline - now_ms();
+		left = deadline - clock_monotonic();
 		if (left <= 0)
 			return false;
 	} while (poll(&fd, 1, (int)left) <= 0);
@@ -191,7 +183,7 @@ static int attend(const struct config *config, const struct hook_call *call, int
 		  struct buffer *output, struct error *err)
 {
 	_cleanup_buffer_ struct buffer complaint = {0};
-	const int64_t deadline = now_ms() + (int64_t)config->hook_timeout_seconds * 1000;
+	const int64_t deadline = clock_monotonic() + (int64_t)config->hook_timeout_seconds * 1000;
 	struct hook_answer answer = {0};
 
 	if (converse(pipes, call->event, output, &complaint, deadline) && wait_answer(fd, deadline, &answer))

@@ -87,7 +87,7 @@ static struct issuing *issuing_new(struct issue *issue, struct issue_order *orde
 	order->next = NULL;
 	issuing->core = issue->core;
 	issuing->app = order->app;
-	issuing->started = histogram_now();
+	issuing->started = clock_monotonic_ns();
 	issuing->order = order;
 	issuing->finished = issue_finished;
 	issuing->next = *bucket;

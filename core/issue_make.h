@@ -24,7 +24,7 @@ struct issuing {
 	struct keypool_waiter waiter;
 	struct job job;
 	int attempts;
-	int64_t started;            /* histogram_now() */
+	int64_t started;            /* clock_monotonic_ns() */
 	struct view *view;          /* what was decided on */
 	struct keypair *key;
 	struct buffer cert;

@@ -13,7 +13,7 @@
 #include "successor.h"
 #include "verb.h"
 
-enum { DAY = 86400, BATCH = 256, RETRY_SECONDS = 300, STAGE_SECONDS = 3600 };
+enum { BATCH = 256, RETRY_SECONDS = 300, STAGE_SECONDS = 3600 };
 
 struct monitor {
 	struct core *core;

@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "certfs/clock.h"
 #include "hook.h"
 #include "idlist.h"
 #include "pool.h"
@@ -49,14 +49,6 @@ void procedures_free(struct procedures *procedures)
 	}
 	pthread_mutex_destroy(&procedures->lock);
 	free(procedures);
-}
-
-static time_t monotonic(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec;
 }
 
 static struct procedure *find(struct procedures *procedures, rowid app)
@@ -148,7 +140,7 @@ void procedure_wait(struct procedure *p, int seconds)
 	struct core *core = p->core;
 
 	pthread_mutex_lock(&p->procedures->lock);
-	p->due = monotonic() + seconds;
+	p->due = clock_monotonic() / 1000 + seconds;
 	p->waits = !p->procedures->stopping;
 	if (p->waits)
 		p = NULL; /* somebody else's from here on */
@@ -215,7 +207,7 @@ void procedure_run(struct procedures *procedures, const struct procedure_row *ro
 /* Those whose time to wait is over; all: nothing starts any more from now on, and none waits. */
 static struct procedure *take_waiting(struct procedures *procedures, bool all)
 {
-	const time_t now = monotonic();
+	const int64_t now = clock_monotonic() / 1000;
 	struct procedure *ready = NULL;
 
 	pthread_mutex_lock(&procedures->lock);

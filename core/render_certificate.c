@@ -6,7 +6,7 @@
 #include "name.h"
 #include "render_internal.h"
 
-enum { DAY = 86400, TRUST_DAYS_AFTER_END = 30 };
+enum { TRUST_DAYS_AFTER_END = 30 };
 
 /* GeneralizedTime from 2050 on (RFC 5280, 4.1.2.5): two bytes more. */
 static const unixtime year_2050 = 2524608000;

@@ -5,8 +5,6 @@
 #include "rejected.h"
 #include "render_internal.h"
 
-enum { DAY = 86400 };
-
 int render_document(const struct view *view, enum document_form form, document_fn fill, struct buffer *out,
 		    struct error *err)
 {

@@ -9,7 +9,6 @@
 #include "render_internal.h"
 
 enum {
-	DAY = 86400,
 	WEEKS = 53,
 	LIST_MAX = 10000,  /* app instances on the page: the worst */
 	FIRST_MAX = 20,    /* projects under "needs someone first" */

@@ -3,8 +3,6 @@
 #include "idlist.h"
 #include "render_internal.h"
 
-enum { DAY = 86400 };
-
 /* One screen: 24 lines of 80 columns. */
 static const char readme[] =
 	"certfs: the device CA certificates of Azure IoT Edge gateways, as files.\n"

@@ -10,8 +10,6 @@
 #include "idlist.h"
 #include "render_internal.h"
 
-enum { DAY = 86400 };
-
 #ifndef CERTFS_VERSION
 #define CERTFS_VERSION "unknown"
 #endif

@@ -9,8 +9,6 @@
 #include "render_internal.h"
 #include "upload.h"
 
-enum { DAY = 86400 };
-
 int render_policy(const struct view *view, struct buffer *out, struct error *err)
 {
 	buffer_add_span(out, buffer_span(&view->project->policy_text));

@@ -5,7 +5,7 @@
 
 #include "render_internal.h"
 
-enum { DAY = 86400, EFFECT_SIZE = 320, WOULD_SIZE = 640 };
+enum { EFFECT_SIZE = 320, WOULD_SIZE = 640 };
 
 /* ---- the common form ---- */
 

@@ -4,11 +4,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <openssl/crypto.h>
 #include <p11-kit/p11-kit.h>
 
+#include "certfs/clock.h"
 #include "digest.h"
 #include "token_internal.h"
 
@@ -25,7 +25,7 @@ static struct module {
 static int module_count;
 static bool configured; /* those of p11-kit's configuration are loaded */
 static uint64_t epoch = 1;
-static time_t restarted;
+static int64_t restarted; /* clock_monotonic in seconds */
 
 /* ---- modules ---- */
 
@@ -104,14 +104,6 @@ void token_leave(void)
 	pthread_rwlock_unlock(&lock);
 }
 
-static time_t now_seconds(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec;
-}
-
 static void module_restart(struct module *module)
 {
 	if (module->ready)
@@ -124,9 +116,9 @@ bool token_restart(void)
 	bool due;
 
 	pthread_rwlock_wrlock(&lock);
-	due = now_seconds() >= restarted + RESTART_PAUSE_SECONDS;
+	due = clock_monotonic() / 1000 >= restarted + RESTART_PAUSE_SECONDS;
 	if (due) {
-		restarted = now_seconds();
+		restarted = clock_monotonic() / 1000;
 		epoch++;
 		for (int i = 0; i < module_count; i++)
 			module_restart(&modules[i]);

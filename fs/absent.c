@@ -2,7 +2,8 @@
 
 #include <pthread.h>
 #include <stdlib.h>
-#include <time.h>
+
+#include "certfs/clock.h"
 
 enum { SLOTS = 256, LIFE_MS = 1000 };
 
@@ -10,17 +11,9 @@ struct absent {
 	pthread_mutex_t lock;
 	struct slot {
 		fuse_ino_t file; /* protected by lock; 0: free */
-		int64_t until;   /* milliseconds, CLOCK_MONOTONIC */
+		int64_t until;   /* clock_monotonic */
 	} slot[SLOTS]; /* the slot of a file is fixed: of two that share one the later is kept, the other is back early */
 };
-
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 struct absent *absent_new(void)
 {
@@ -49,7 +42,7 @@ void absent_set(struct absent *absent, fuse_ino_t file)
 
 	pthread_mutex_lock(&absent->lock);
 	slot->file = file;
-	slot->until = now_ms() + LIFE_MS;
+	slot->until = clock_monotonic() + LIFE_MS;
 	pthread_mutex_unlock(&absent->lock);
 }
 
@@ -69,7 +62,7 @@ bool absent_is(struct absent *absent, fuse_ino_t file)
 	bool is;
 
 	pthread_mutex_lock(&absent->lock);
-	is = slot->file == file && now_ms() < slot->until;
+	is = slot->file == file && clock_monotonic() < slot->until;
 	pthread_mutex_unlock(&absent->lock);
 	return is;
 }

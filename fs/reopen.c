@@ -1,16 +1,17 @@
 #include "fs/reopen.h"
 
 #include <pthread.h>
-#include <time.h>
 
-enum { SLOTS = 1024, MEMORY_SECONDS = 2 };
+#include "certfs/clock.h"
+
+enum { SLOTS = 1024, MEMORY_MS = 2000 };
 
 static struct {
 	pthread_mutex_t lock;
 	struct told {
 		fuse_ino_t file; /* protected by lock, as all; 0: free */
 		pid_t pid;
-		time_t when;     /* CLOCK_MONOTONIC */
+		int64_t when;    /* clock_monotonic */
 	} told[SLOTS]; /* the slot of a pid is fixed: a thread opens one file at a time */
 } memory = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
@@ -27,13 +28,12 @@ static bool is(const struct told *told, fuse_ino_t file, pid_t pid)
 bool reopen_told(fuse_ino_t file, pid_t pid)
 {
 	struct told *told = slot_of(pid);
-	struct timespec now;
+	const int64_t now = clock_monotonic();
 	bool before;
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
 	pthread_mutex_lock(&memory.lock);
-	before = is(told, file, pid) && now.tv_sec <= told->when + MEMORY_SECONDS;
-	*told = (struct told){before ? 0 : file, pid, now.tv_sec};
+	before = is(told, file, pid) && now <= told->when + MEMORY_MS;
+	*told = (struct told){before ? 0 : file, pid, now};
 	pthread_mutex_unlock(&memory.lock);
 	return before;
 }
@@ -41,12 +41,11 @@ bool reopen_told(fuse_ino_t file, pid_t pid)
 bool reopen_told_any(pid_t pid)
 {
 	struct told *told = slot_of(pid);
-	struct timespec now;
+	const int64_t now = clock_monotonic();
 	bool before;
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
 	pthread_mutex_lock(&memory.lock);
-	before = told->file && told->pid == pid && now.tv_sec <= told->when + MEMORY_SECONDS;
+	before = told->file && told->pid == pid && now <= told->when + MEMORY_MS;
 	pthread_mutex_unlock(&memory.lock);
 	return before;
 }

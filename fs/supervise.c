@@ -8,9 +8,9 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "certfs/clock.h"
 #include "certfs/log.h"
 #include "fs/channel.h"
 #include "fs/daemonize.h"
@@ -33,7 +33,7 @@ struct supervisor {
 	int signals;             /* signalfd */
 	int report;              /* what the worker says (worker.h), -1: nothing more to come */
 	pid_t worker;            /* 0: none runs */
-	int64_t started;         /* the worker, like all times here in CLOCK_MONOTONIC's milliseconds */
+	int64_t started;         /* the worker, like all times here as clock_monotonic tells them */
 	int64_t restart;         /* when to start the next one, while none runs */
 	int deaths;              /* in a row */
 	uint64_t answered;       /* at the last death */
@@ -48,14 +48,6 @@ struct supervisor {
 	int result;
 	struct error *err;
 };
-
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 static void end(struct supervisor *s, int result)
 {
@@ -118,7 +110,7 @@ static int worker_fork(struct supervisor *s)
 	}
 	s->worker = pid;
 	s->report = report[0];
-	s->started = now_ms();
+	s->started = clock_monotonic();
 	return 0;
 }
 
@@ -167,7 +159,7 @@ static void report_read(struct supervisor *s)
  * mount command waits for no second try. */
 static void worker_unusable(struct supervisor *s)
 {
-	const int64_t now = now_ms();
+	const int64_t now = clock_monotonic();
 
 	if (!s->mount_answers) {
 		end(s, error_set(s->err, EIO, "%s", s->reason.text));
@@ -197,7 +189,7 @@ static void describe_end(int status, char *text, size_t size)
 static bool death_in_a_row(struct supervisor *s)
 {
 	const uint64_t answered = atomic_load(&s->fs->shared->answered);
-	const bool in_a_row = answered == s->answered && now_ms() - s->started < QUICK_MS;
+	const bool in_a_row = answered == s->answered && clock_monotonic() - s->started < QUICK_MS;
 
 	s->answered = answered;
 	return in_a_row;
@@ -209,7 +201,7 @@ static void worker_died(struct supervisor *s, int status)
 
 	describe_end(status, how, sizeof(how));
 	s->deaths = death_in_a_row(s) ? s->deaths + 1 : 1;
-	s->restart = now_ms();
+	s->restart = clock_monotonic();
 	if (s->deaths < DEATHS_MAX) {
 		log_write(LOG_ERR, "the worker of %s died (%s), starting another", s->fs->mountpoint, how);
 		return;
@@ -239,13 +231,13 @@ static void worker_ended(struct supervisor *s, int status)
 	s->worker = 0;
 	free_requests(s);
 	if (s->replacing && code != WORKER_UNMOUNTED && !s->stopping)
-		s->restart = now_ms();
+		s->restart = clock_monotonic();
 	else if (code == WORKER_UNMOUNTED || s->stopping) {
 		if (code != WORKER_UNMOUNTED && code != WORKER_DRAINED)
 			log_write(LOG_WARNING, "the worker of %s ended before it had answered everything", s->fs->mountpoint);
 		end(s, 0);
 	} else if (code == WORKER_DRAINED) {
-		s->restart = now_ms(); /* somebody sent the signal to the worker alone */
+		s->restart = clock_monotonic(); /* somebody sent the signal to the worker alone */
 	} else if (code == WORKER_UNUSABLE) {
 		worker_unusable(s);
 	} else {
@@ -271,7 +263,7 @@ static void stop(struct supervisor *s)
 	} else {
 		service_notify("STOPPING=1");
 		s->stopping = true;
-		s->deadline = now_ms() + DRAIN_MAX_MS;
+		s->deadline = clock_monotonic() + DRAIN_MAX_MS;
 		worker_signal(s, SIGTERM);
 	}
 }
@@ -282,7 +274,7 @@ static void reload(struct supervisor *s)
 	if (!s->options->reload || s->options->reload(s->options) < 0 || !s->worker || s->stopping || s->replacing)
 		return;
 	s->replacing = true;
-	s->deadline = now_ms() + REPLACE_MAX_MS;
+	s->deadline = clock_monotonic() + REPLACE_MAX_MS;
 	worker_signal(s, SIGTERM);
 }
 
@@ -322,7 +314,7 @@ static int time_left(const struct supervisor *s)
 
 	if (s->worker && !s->stopping && !s->replacing)
 		return -1;
-	until = (s->worker ? s->deadline : s->restart) - now_ms();
+	until = (s->worker ? s->deadline : s->restart) - clock_monotonic();
 	return until < 0 ? 0 : until > INT_MAX ? INT_MAX : (int)until;
 }
 
@@ -366,7 +358,7 @@ static void step(struct supervisor *s)
 
 int supervise(struct fs *fs, const struct session_options *options, bool *ret_answered, struct error *err)
 {
-	struct supervisor s = {.fs = fs, .options = options, .report = -1, .restart = now_ms(), .err = err};
+	struct supervisor s = {.fs = fs, .options = options, .report = -1, .restart = clock_monotonic(), .err = err};
 	sigset_t set;
 
 	signal_set(&set);

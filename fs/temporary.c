@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "certfs/clock.h"
 #include "fs/ino.h"
 #include "fs/tree.h"
 
@@ -19,7 +20,7 @@ struct temporary {
 	mode_t mode;
 	uid_t uid;
 	gid_t gid;
-	time_t written; /* CLOCK_MONOTONIC, of the last write */
+	time_t written; /* clock_monotonic in seconds, of the last write */
 	time_t created; /* of day */
 	struct buffer content;
 	struct charge charge;
@@ -33,14 +34,6 @@ struct temporaries {
 	rowid last;
 };
 
-static time_t seconds(clockid_t clock)
-{
-	struct timespec now;
-
-	clock_gettime(clock, &now);
-	return now.tv_sec;
-}
-
 struct temporaries *temporaries_new(struct quota *quota)
 {
 	struct temporaries *t = calloc(1, sizeof(*t));
@@ -50,7 +43,7 @@ struct temporaries *temporaries_new(struct quota *quota)
 	t->quota = quota;
 	pthread_mutex_init(&t->lock, NULL);
 	/* Numbers of an earlier worker must not come again: its nodes may still be known to the kernel. */
-	t->last = (rowid)(seconds(CLOCK_MONOTONIC) & 0x7ffff) << 11;
+	t->last = (rowid)(clock_monotonic() / 1000 & 0x7ffff) << 11;
 	return t;
 }
 
@@ -131,8 +124,8 @@ int temporary_create(struct temporaries *t, fuse_ino_t directory, const char *na
 		.mode = mode & 0777,
 		.uid = uid,
 		.gid = gid,
-		.written = seconds(CLOCK_MONOTONIC),
-		.created = seconds(CLOCK_REALTIME),
+		.written = clock_monotonic() / 1000,
+		.created = time(NULL),
 		.content = BUFFER_SECRET,
 		.charge = {.quota = t->quota, .uid = uid},
 	};
@@ -226,7 +219,7 @@ static int write_locked(struct temporary *temporary, const void *data, size_t si
 		return r;
 	if (size > 0)
 		memcpy(temporary->content.data + offset, data, size);
-	temporary->written = seconds(CLOCK_MONOTONIC);
+	temporary->written = clock_monotonic() / 1000;
 	return 0;
 }
 
@@ -289,7 +282,7 @@ int temporary_remove(struct temporaries *t, fuse_ino_t directory, const char *na
 
 void temporaries_tick(struct temporaries *t)
 {
-	const time_t now = seconds(CLOCK_MONOTONIC);
+	const time_t now = clock_monotonic() / 1000;
 
 	pthread_mutex_lock(&t->lock);
 	for (struct temporary **link = &t->list; *link;) {

@@ -10,6 +10,8 @@
 /* Seconds since 1970-01-01 UTC. 0 means "never" where a field says so. */
 typedef int64_t unixtime;
 
+enum { DAY = 86400 }; /* seconds */
+
 /* Row ids of the store. Never used again after a delete; 0 is no row. */
 typedef int64_t rowid;
 

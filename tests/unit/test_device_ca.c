@@ -11,7 +11,6 @@
 
 #include "device_ca.h"
 
-enum { DAY = 86400 };
 
 static const unixtime issued = 1800000000;
 

@@ -13,7 +13,7 @@
 #include "device_ca.h"
 #include "store.h"
 
-enum { DAY = 86400, START = 1800000000, APPS = 60, CAS = 3, STEPS = 700, HISTORIES = 12 };
+enum { START = 1800000000, APPS = 60, CAS = 3, STEPS = 700, HISTORIES = 12 };
 
 #define OK(call)                                             \
 	do {                                                 \

@@ -9,7 +9,6 @@
 #include "certfs/buffer.h"
 #include "x509.h"
 
-enum { DAY = 24 * 60 * 60 };
 
 /* The time that the tests take for now: 2027-01-15T08:00:00Z. */
 static const unixtime NOW = 1800000000;
