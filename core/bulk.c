@@ -100,12 +100,24 @@ static void bulk_rest(struct bulk *bulk, bool go_on)
 	core_leave(bulks->core);
 }
 
+/* Once for many: the log counts the others. */
+static void bulk_log(const struct bulk *bulk, int priority, rowid app, const char *what, const struct error *err)
+{
+	const struct names names = core_names(bulk->bulks->core, bulk->project, app);
+
+	log_about(priority,
+		  LOG_SUBJECT(.project = names.project, .app = names.app, .operation = bulk->row.kind, .error = err->code),
+		  "%s of %s%s%s: %s: %s", bulk->row.kind, names.project, *names.app ? "/" : "", names.app, what, err->text);
+}
+
 /* result: 1 if the job still runs, see operation_note. */
 static void bulk_noted(void *context, int r, int64_t result, const struct error *err)
 {
+	struct bulk *bulk = context;
+
 	if (r < 0)
-		log_write(LOG_ERR, "the progress of an update or force_update could not be noted, it goes on at the next start: %s", err->text);
-	bulk_rest(context, r == 0 && result == 1);
+		bulk_log(bulk, LOG_ERR, 0, "its progress could not be noted, it goes on at the next start", err);
+	bulk_rest(bulk, r == 0 && result == 1);
 }
 
 static void batch_ended(struct task *task)
@@ -142,7 +154,7 @@ static void app_done(struct bulk *bulk, rowid app, int r, const struct error *er
 	last = --bulk->waiting == 0;
 	pthread_mutex_unlock(&bulk->bulks->lock);
 	if (r < 0 && !operation_holds(r) && r != -ENOENT && r != -ESHUTDOWN)
-		log_write(LOG_WARNING, "%s: app instance %lld: %s", bulk->row.kind, (long long)app, err->text);
+		bulk_log(bulk, LOG_WARNING, app, "not done", err);
 	if (!last)
 		return;
 	bulk->task.run = batch_ended;
@@ -239,8 +251,7 @@ static void bulk_step(struct task *task)
 	}
 	if (count < 0) {
 		if (count != -ECANCELED)
-			log_write(LOG_ERR, "%s of project %lld stops until the next start: %s", bulk->row.kind,
-				  (long long)bulk->project, err.text);
+			bulk_log(bulk, LOG_ERR, 0, "it stops until the next start", &err);
 		bulk_rest(bulk, false);
 		return;
 	}

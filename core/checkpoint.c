@@ -45,7 +45,8 @@ static void *checkpoint_main(void *context)
 		if (r == 0)
 			r = store_checkpoint(checkpoint->store, &err);
 		if (r < 0)
-			log_write(LOG_WARNING, "the file STORE-wal grows, what is in it can't be moved into the store, tried again: %s", err.text);
+			log_about(LOG_WARNING, LOG_SUBJECT(.error = err.code),
+			  "the file STORE-wal grows, what is in it can't be moved into the store, tried again: %s", err.text);
 		nanosleep(&(struct timespec){.tv_nsec = PAUSE_MS * 1000000L}, NULL); /* what comes meanwhile goes together */
 	}
 	return NULL;

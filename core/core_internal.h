@@ -67,6 +67,12 @@ int core_project(struct core *core, rowid id, struct project **ret, struct error
 int core_app(struct core *core, rowid id, struct app **ret, struct error *err);
 int core_signing_ca(struct core *core, rowid id, struct signing_ca **ret, struct error *err);
 
+/* What they are called, for the log: "" where that can't be found out. app or project may be 0. */
+struct names {
+	char project[NAME_SIZE], app[NAME_SIZE];
+};
+struct names core_names(struct core *core, rowid project, rowid app);
+
 /* Nothing is issued before this time: the program's build date, or an hour before the newest certificate. */
 unixtime core_clock_floor(struct core *core);
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "clock.h"
+#include "event_log.h"
 
 static void add_names(struct buffer *line, const struct event *event)
 {
@@ -56,5 +57,9 @@ int event_add(struct store *store, const struct event *event, struct error *err,
 	vsnprintf(message, sizeof(message), format, ap);
 	va_end(ap);
 	r = event_line(store, event, message, &line, err);
-	return r < 0 ? r : event_insert(store, event->project, event->app, (const char *)line.data, err);
+	if (r == 0)
+		r = event_insert(store, event->project, event->app, (const char *)line.data, err);
+	if (r >= 0)
+		event_log_note(event, message);
+	return r;
 }

@@ -120,7 +120,8 @@ static void moved(void *context, int r, int64_t result, const struct error *err)
 
 	(void)result;
 	if (r < 0)
-		log_write(LOG_ERR, "what the hook event has got could not be noted, it gets it again: %s", err->text);
+		log_about(LOG_ERR, LOG_SUBJECT(.error = err->code),
+			  "what the hook event has got could not be noted, it gets it again: %s", err->text);
 	rest(hook);
 	if (r == 0)
 		event_hook_kick(hook); /* the next one */
@@ -141,12 +142,14 @@ static void move_on(struct event_hook *hook)
 static void told(struct event_hook *hook, int r, const struct error *err)
 {
 	if (r < 0 && hook->tries++ < hook->core->config.hook_retries) {
-		log_write(LOG_WARNING, "hook event, for event %lld, tried again: %s", (long long)hook->id, err->text);
+		log_about(LOG_WARNING, LOG_SUBJECT(.operation = "event", .error = err->code),
+			  "hook event, for event %lld, tried again: %s", (long long)hook->id, err->text);
 		rest(hook);
 		return;
 	}
 	if (r < 0)
-		log_write(LOG_ERR, "hook event: event %lld is left out after hooks.retries: %s", (long long)hook->id, err->text);
+		log_about(LOG_ERR, LOG_SUBJECT(.operation = "event", .error = err->code),
+			  "hook event: event %lld is left out after hooks.retries: %s", (long long)hook->id, err->text);
 	move_on(hook);
 }
 

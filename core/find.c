@@ -1,6 +1,7 @@
 /* Names and listings, and the record of who reads what: the thin calls of core's face. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "audit.h"
 #include "verb.h"
@@ -29,6 +30,25 @@ int core_app_find(struct core *core, rowid project, const char *name, rowid *ret
 	if (r == 0)
 		*ret = row.id;
 	return r;
+}
+
+struct names core_names(struct core *core, rowid project, rowid app)
+{
+	struct names names = {0};
+	struct project *of_project;
+	struct app *of_app;
+	struct error ignored;
+
+	if (app && core_app(core, app, &of_app, &ignored) == 0) {
+		memcpy(names.app, of_app->row.name, NAME_SIZE);
+		project = of_app->row.project;
+		object_unref(&of_app->object);
+	}
+	if (project && core_project(core, project, &of_project, &ignored) == 0) {
+		memcpy(names.project, of_project->row.name, NAME_SIZE);
+		object_unref(&of_project->object);
+	}
+	return names;
 }
 
 int core_generation_find(struct core *core, rowid app, int64_t number, rowid *ret, struct error *err)

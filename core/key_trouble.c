@@ -31,7 +31,8 @@ static void told(void *context, int r, int64_t result, const struct error *err)
 {
 	(void)context, (void)result;
 	if (r < 0)
-		log_write(LOG_WARNING, "the state of a signing key in a token could not be made an event: %s", err->text);
+		log_about(LOG_WARNING, LOG_SUBJECT(.error = err->code),
+			  "the state of a signing key in a token could not be made an event: %s", err->text);
 }
 
 static void tell(struct core *core, rowid project, bool works, const char *text)

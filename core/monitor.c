@@ -42,7 +42,8 @@ static void looked(void *context, int r, int64_t result, const struct error *err
 	(void)context;
 	(void)result;
 	if (r < 0 && r != -ENOENT)
-		log_write(LOG_WARNING, "the monitor could not note what it saw, it looks again: %s", err->text);
+		log_about(LOG_WARNING, LOG_SUBJECT(.error = err->code),
+			  "the monitor could not note what it saw, it looks again: %s", err->text);
 }
 
 /* ---- app instances ---- */
@@ -147,8 +148,14 @@ static void renewed(struct issue_order *order, int r, const struct error *err)
 {
 	struct core *core = ((struct renewing *)order)->core;
 
-	if (r < 0 && r != -ENOENT)
-		log_write(LOG_WARNING, "automatic renewal failed, tried again in %d seconds: %s", RETRY_SECONDS, err->text);
+	if (r < 0 && r != -ENOENT) {
+		const struct names names = core_names(core, 0, order->app);
+
+		log_about(LOG_WARNING,
+			  LOG_SUBJECT(.project = names.project, .app = names.app, .operation = "renew", .error = err->code),
+			  "automatic renewal of %s/%s failed, tried again in %d seconds: %s", names.project, names.app, RETRY_SECONDS,
+			  err->text);
+	}
 	free(order);
 	core_leave(core);
 }
@@ -309,7 +316,7 @@ static int look_at(struct core *core, void (*at)(struct core *core, rowid id),
 	if (count == 0)
 		count = due(store, clock_now(), ids, BATCH, &err);
 	if (count < 0)
-		log_write(LOG_WARNING, "the monitor can't see what is due: %s", err.text);
+		log_about(LOG_WARNING, LOG_SUBJECT(.error = err.code), "the monitor can't see what is due: %s", err.text);
 	for (int i = 0; i < count; i++)
 		at(core, ids[i]);
 	return count;

@@ -28,6 +28,7 @@ static int operation_event(struct store *store, rowid project, const char *sever
 
 	snprintf(type, sizeof(type), "%s.%s", kind, what);
 	event = event_of(severity, type, &row, NULL);
+	event.operation = kind;
 	return r == 0 ? event_add(store, &event, err, "%s: %s", kind, what) : r;
 }
 

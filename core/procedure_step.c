@@ -74,6 +74,7 @@ static int note_event(const struct note *note, struct store *store, const struct
 	if (r < 0)
 		return r;
 	event = event_of(!failed ? "NOTICE" : note->row.failed ? "ERROR" : "WARN", type, &project, app);
+	event.operation = note->row.operation;
 	if (!failed)
 		return event_add(store, &event, err, "%s: done", note->row.operation);
 	if (note->hook != HOOK_COUNT)
@@ -188,7 +189,8 @@ static void noted(void *context, int r, int64_t result, const struct error *err)
 	(void)result;
 	if (r < 0) {
 		if (r != -ENOENT) /* the app instance went away */
-			log_write(LOG_ERR, "a step could not be noted, it is taken up at the next start: %s", err->text);
+			log_about(LOG_ERR, LOG_SUBJECT(.operation = note->row.operation, .error = err->code),
+				  "a step of %s could not be noted, it is taken up at the next start: %s", note->row.operation, err->text);
 		procedure_finish(p, r, &error);
 		return;
 	}

@@ -33,7 +33,8 @@ static void staged(void *context, int r, int64_t result, const struct error *err
 	(void)context;
 	(void)result;
 	if (r < 0)
-		log_write(LOG_WARNING, "a successor of a signing CA could not be staged, it is tried again: %s", err->text);
+		log_about(LOG_WARNING, LOG_SUBJECT(.error = err->code),
+			  "a successor of a signing CA could not be staged, it is tried again: %s", err->text);
 }
 
 /* ---- a self-signed successor ---- */

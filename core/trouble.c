@@ -40,7 +40,7 @@ void trouble_note(struct trouble *trouble, const struct error *err)
 		trouble->logged = now;
 	pthread_mutex_unlock(&trouble->lock);
 	if (log)
-		log_write(LOG_ERR, "%s", err->text);
+		log_about(LOG_ERR, LOG_SUBJECT(.error = err->code), "%s", err->text);
 }
 
 static bool due(const struct trouble *trouble)

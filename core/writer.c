@@ -6,6 +6,7 @@
 #include "certfs/log.h"
 #include "checkpoint.h"
 #include "clock.h"
+#include "event_log.h"
 #include "trouble.h"
 
 enum { BATCH_MAX = 1000, ANSWERS_KEPT_SECONDS = 600 };
@@ -68,6 +69,7 @@ static int job_remember(struct writer *writer, struct job *job)
 
 static int job_apply(struct writer *writer, struct job *job)
 {
+	const int mark = event_log_mark();
 	int r = writer->read_only && !job->when_read_only ?
 			error_set(&job->error, EROFS, "the mount is read-only (-o ro): nothing changes") :
 			job_replay(writer, job);
@@ -82,6 +84,7 @@ static int job_apply(struct writer *writer, struct job *job)
 		r = job_remember(writer, job);
 	if (r >= 0)
 		return store_release(writer->store, &job->error);
+	event_log_undo(mark);
 	if (store_in_transaction(writer->store))
 		store_undo(writer->store);
 	return r;
@@ -161,9 +164,11 @@ static void *writer_main(void *context)
 
 		if (r < 0) {
 			store_rollback(writer->store);
+			event_log_undo(0);
 			trouble_note(&writer->trouble, &err);
 		}
 		batch_answer(writer, batch, r, &err);
+		event_log_tell();
 	}
 	return NULL;
 }

@@ -104,7 +104,7 @@ static void dump_no_memory(void)
 	const int fd = open("/proc/self/coredump_filter", O_WRONLY | O_CLOEXEC);
 
 	if (fd < 0 || write(fd, "0", 1) != 1)
-		log_write(LOG_DEBUG, "/proc/self/coredump_filter: %s", strerror(errno));
+		log_about(LOG_DEBUG, LOG_SUBJECT(.error = errno), "/proc/self/coredump_filter: %s", strerror(errno));
 	if (fd >= 0)
 		close(fd);
 }
@@ -167,7 +167,7 @@ static int reload(const struct session_options *options)
 	int r = command_config(*request->config_file ? request->config_file : NULL, &config, &err);
 
 	if (r < 0) {
-		log_write(LOG_ERR, "SIGHUP: the configuration stays as it was: %s", err.text);
+		log_about(LOG_ERR, LOG_SUBJECT(.error = err.code), "SIGHUP: the configuration stays as it was: %s", err.text);
 		return r;
 	}
 	keep("store.path", config.store_path, old->store_path, sizeof(old->store_path));

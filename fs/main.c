@@ -48,7 +48,7 @@ int command_config(const char *path, struct config *ret, struct error *err)
 
 int command_failed(const struct error *err)
 {
-	log_write(LOG_ERR, "%s", err->text);
+	log_about(LOG_ERR, LOG_SUBJECT(.error = err->code), "%s", err->text);
 	return STATUS_FAILURE;
 }
 

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "certfs/log.h"
 #include "fs/absent.h"
 #include "fs/handle.h"
 #include "fs/invalidate.h"
@@ -121,6 +122,7 @@ void fs_stop(struct fs *fs)
 void fs_tick(struct fs *fs)
 {
 	core_tick(fs->core);
+	log_tick(false);
 	temporaries_tick(fs->temporaries);
 }
 

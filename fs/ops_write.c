@@ -303,7 +303,8 @@ static void fired_at_release(void *context, int r, int64_t result, const struct 
 {
 	(void)result;
 	if (r < 0)
-		log_write(LOG_WARNING, "a truncated trigger did not fire: %s", err->text);
+		log_about(LOG_WARNING, LOG_SUBJECT(.error = err->code),
+			  "a truncated trigger did not fire: %s", err->text);
 	reply_status(context, 0); /* nobody waits for it; but until then a next worker would get the request again */
 }
 

@@ -166,7 +166,8 @@ static void worker_unusable(struct supervisor *s)
 		return;
 	}
 	if (s->pause == 0) {
-		log_write(LOG_ERR, "a new worker can't serve, trying again for %d s: %s", UNUSABLE_MAX_MS / 1000, s->reason.text);
+		log_about(LOG_ERR, LOG_SUBJECT(.error = s->reason.code), "a new worker can't serve, trying again for %d s: %s",
+			  UNUSABLE_MAX_MS / 1000, s->reason.text);
 		s->unusable_since = now;
 		s->pause = PAUSE_FIRST_MS;
 	} else {

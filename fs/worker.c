@@ -38,7 +38,7 @@ static void buffer_protect(const struct fuse_buf *buffer)
 
 	(void)madvise((void *)start, end - start, MADV_DONTDUMP);
 	if (mlock(buffer->mem, malloc_usable_size(buffer->mem)) < 0)
-		log_write(LOG_DEBUG, "the receiving buffer is not locked: %s", strerror(errno));
+		log_about(LOG_DEBUG, LOG_SUBJECT(.error = errno), "the receiving buffer is not locked: %s", strerror(errno));
 }
 
 /* False at the end of the connection. libfuse makes the buffer at the first call; it is used for all others. */
@@ -192,7 +192,7 @@ static int worker_open(struct fs *fs, struct error *err)
 static void report(int fd, const void *bytes, size_t size)
 {
 	if (write(fd, bytes, size) < 0)
-		log_write(LOG_WARNING, "the supervisor does not listen: %s", strerror(errno));
+		log_about(LOG_WARNING, LOG_SUBJECT(.error = errno), "the supervisor does not listen: %s", strerror(errno));
 	close(fd);
 }
 
@@ -203,6 +203,7 @@ _Noreturn void worker_run(struct fs *fs, int report_fd, bool background)
 	int status;
 
 	signals_prepare();
+	log_forked();
 	if (worker_open(fs, &err) < 0) {
 		report(report_fd, err.text, strlen(err.text));
 		_exit(WORKER_UNUSABLE);
@@ -218,5 +219,6 @@ _Noreturn void worker_run(struct fs *fs, int report_fd, bool background)
 	report(report_fd, "", 1);
 	status = serve(&worker);
 	fs_stop(fs);
+	log_tick(true);
 	_exit(status);
 }

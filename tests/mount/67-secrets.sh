@@ -3,6 +3,8 @@
 # variants: plain
 # No private key, password or PIN in a core image of the worker, what it logs and tells, or memory that may be swapped; and
 # what was deleted is gone from the store's files.
+# shellcheck source=tests/lib/journal.sh
+. "$(dirname "$0")/../lib/journal.sh"
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 # shellcheck source=tests/lib/token.sh
@@ -11,6 +13,7 @@
 need gcore sqlite3
 PASSWORD=Correct-Horse-Battery
 make_token
+journal_start
 write_conf '[log]' 'level = debug'
 start_certfs
 make_root root
@@ -110,7 +113,8 @@ cat "$MNT/audit" >"$T/audit"
 cat "$PROJECTS"/*/status "$PROJECTS"/*/signing_ca/status >"$T/status"
 tr '\0' '\n' <"/proc/$WORKER_PID/cmdline" >"$T/cmdline"
 tr '\0' '\n' <"/proc/$WORKER_PID/environ" >"$T/environ"
-look_for "log, events, audit, status, /proc" "$T"/{mount.log,events,audit,status,cmdline,environ} || fail "see above"
+assert_has "$(journal .CERTFS_EVENT)" '^device_ca.issued$' "events in the journal at level debug"
+look_for "log, events, audit, status, /proc" "$T"/{journal,mount.log,events,audit,status,cmdline,environ} || fail "see above"
 
 # ---- the store's files, and what was deleted from them ----
 
