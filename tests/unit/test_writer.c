@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "event.h"
 #include "writer.h"
 
 enum { CONNECTION = 7, THREADS = 8, JOBS_EACH = 50 };
@@ -30,6 +31,7 @@ struct order {
 	char name[NAME_SIZE];
 	int fail;   /* errno to fail with after the insert */
 	bool event; /* adds one */
+	bool warns; /* adds one that is logged */
 	bool blocks;
 	int applied, answers, r;
 	struct error err;
@@ -52,6 +54,8 @@ static int order_apply(struct job *job, struct store *store, struct error *err)
 	r = project_insert(store, &row, "", err);
 	if (r == 0 && order->event)
 		r = event_insert(store, row.id, 0, "\"x\":1}", err);
+	if (r == 0 && order->warns)
+		r = event_add(store, &(struct event){.severity = "WARN", .type = "test.warns"}, err, "%s warns", order->name);
 	if (r == 0 && order->fail)
 		return error_set(err, order->fail, "job %s was told to fail", order->name);
 	job->result = row.id;
@@ -437,6 +441,32 @@ static void test_submit_from_done(void **state)
 	assert_int_equal(count_projects(f), 2);
 }
 
+/* What was undone is not in the log either. */
+static void test_log(void **state)
+{
+	struct fixture *f = *state;
+	struct order bad, good, last;
+	int ends[2], old = dup(STDERR_FILENO);
+	char text[1024] = "";
+
+	order_make(&bad, f, "bad");
+	order_make(&good, f, "good");
+	order_make(&last, f, "last");
+	bad.warns = good.warns = true;
+	bad.fail = EINVAL;
+	assert_int_equal(pipe(ends), 0);
+	dup2(ends[1], STDERR_FILENO);
+	run(&bad);
+	run(&good);
+	run(&last); /* what comes before it is logged by then */
+	dup2(old, STDERR_FILENO);
+	close(ends[1]);
+	assert_true(read(ends[0], text, sizeof(text) - 1) > 0);
+	close(ends[0]);
+	close(old);
+	assert_string_equal(text, "certfs: good warns\n");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -448,6 +478,7 @@ int main(void)
 		TEST(test_resent_after_failure),
 		TEST(test_resent_in_batch),
 		TEST(test_events),
+		TEST(test_log),
 		TEST(test_read_only),
 		TEST(test_free_answers),
 		TEST(test_submit_from_done),
