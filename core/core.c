@@ -11,6 +11,7 @@
 #include "issue.h"
 #include "keypool.h"
 #include "monitor.h"
+#include "picture.h"
 #include "pool.h"
 #include "procedure.h"
 #include "rejected.h"
@@ -125,6 +126,7 @@ static void core_touched(void *context, const struct job *job)
 {
 	struct core *core = context;
 
+	atomic_fetch_add(&core->changes, 1);
 	if (job->touched_all) {
 		cache_drop_all(core->signing_cas);
 		cache_drop_all(core->projects);
@@ -204,7 +206,8 @@ static int core_make_caches(struct core *core, struct error *err)
 	core->apps = cache_new(CACHED_APPS);
 	core->rejected = rejected_new();
 	core->crls = crls_new();
-	if (!core->projects || !core->signing_cas || !core->apps || !core->rejected || !core->crls)
+	core->dashboard = picture_new();
+	if (!core->projects || !core->signing_cas || !core->apps || !core->rejected || !core->crls || !core->dashboard)
 		return error_set(err, ENOMEM, "out of memory");
 	return 0;
 }
@@ -283,6 +286,7 @@ void core_tick(struct core *core)
 	bulks_tick(core->bulks);
 	procedures_tick(core->procedures);
 	event_hook_kick(core->event_hook);
+	picture_tick(core->dashboard, clock_now());
 }
 
 void core_drain(struct core *core)
@@ -316,6 +320,7 @@ void core_close(struct core *core)
 	cache_free(core->apps);
 	rejected_free(core->rejected);
 	crls_free(core->crls);
+	picture_free(core->dashboard);
 	seal_free(core->seal);
 	store_close(pthread_getspecific(core->reader));
 	pthread_key_delete(core->reader);

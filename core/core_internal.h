@@ -31,6 +31,8 @@ struct core {
 	struct upload *upload;     /* upload.h */
 	struct crls *crls;         /* crl.h */
 	struct rejected *rejected; /* rejected.h */
+	struct picture *dashboard; /* picture.h */
+	_Atomic uint64_t changes;  /* commits that have changed what somebody may see */
 	struct histogram issue_time; /* from the first order to the answer */
 	_Atomic unixtime newest;   /* when the newest certificate was issued */
 	pthread_mutex_t activity_lock;

@@ -1,4 +1,4 @@
-/* The facts about every project that the dashboard tells: collected once, at one moment. */
+/* The one walk through all projects, for what tells of the fleet: status, metrics, dashboard. */
 #ifndef CORE_FLEET_H
 #define CORE_FLEET_H
 
@@ -14,15 +14,30 @@ struct fleet_project {
 	struct app_counts counts;
 };
 
+/* Of one project, which is borrowed. What is negative ends the walk. */
+typedef int (*fleet_fn)(void *context, const struct project *project, const struct fleet_project *facts, struct error *err);
+
+/* Each project, in the order of their ids; one that is removed meanwhile is left out. */
+int fleet_each(const struct view *view, struct store *store, fleet_fn each, void *context, struct error *err);
+
+/* Worst first: the signing CA's own state, or that of the worst app instance. */
+enum state fleet_worst(const struct fleet_project *project);
+
+/* Does a project in that state need someone? */
+bool fleet_needs_someone(enum state worst);
+
 struct fleet {
 	struct fleet_project *project;
 	size_t count;
 	struct app_counts counts; /* of all projects, hidden ones too */
 };
 
-/* Projects in the order of their ids. On success to be given to fleet_clear. */
+/* All of it. On success to be given to fleet_clear. */
 int fleet_load(const struct view *view, struct fleet *ret, struct error *err);
 void fleet_clear(struct fleet *fleet);
 #define _cleanup_fleet_ __attribute__((cleanup(fleet_clear)))
+
+/* NULL: it is not there. */
+const struct fleet_project *fleet_find(const struct fleet *fleet, rowid id);
 
 #endif

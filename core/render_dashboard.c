@@ -1,17 +1,19 @@
 /* dashboard.html: the parts of the page that change. What does not is core/dashboard.html. */
 #include <inttypes.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "clock.h"
 #include "dashboard_html.h"
 #include "fleet.h"
+#include "picture.h"
+#include "ranking.h"
 #include "render_internal.h"
 
 enum {
 	WEEKS = 53,
-	LIST_MAX = 10000,  /* app instances on the page: the worst */
 	FIRST_MAX = 20,    /* projects under "needs someone first" */
+	SOON_WEEKS = 4,
+	AXIS_DATES = 5,
 	CHART_WIDTH = 848, /* in units of the SVG's view box: 16 for each week */
 	CHART_HEIGHT = 120,
 };
@@ -20,8 +22,8 @@ struct page {
 	const struct view *view;
 	struct buffer *out;
 	struct fleet fleet;
-	struct app_ranked *row; /* LIST_MAX worst ones at the front, once sorted */
-	size_t rows;
+	struct ranking list;
+	const struct fleet_project **needy; /* of fleet.project */
 	int64_t ends[WEEKS];
 };
 
@@ -54,50 +56,6 @@ static void add_day(struct buffer *out, unixtime time)
 
 /* ---- collecting ---- */
 
-static int rank_compare(const void *a, const void *b)
-{
-	const struct app_ranked *left = a, *right = b;
-
-	if (left->rank != right->rank)
-		return left->rank < right->rank ? -1 : 1;
-	if (left->not_after != right->not_after)
-		return left->not_after < right->not_after ? -1 : 1;
-	if (left->project != right->project)
-		return left->project < right->project ? -1 : 1;
-	return strcmp(left->name, right->name);
-}
-
-static void rows_sort(struct page *page)
-{
-	qsort(page->row, page->rows, sizeof(*page->row), rank_compare);
-	if (page->rows > LIST_MAX)
-		page->rows = LIST_MAX;
-}
-
-static int take_row(void *context, const struct app_ranked *row)
-{
-	struct page *page = context;
-
-	if (page->rows == (size_t)2 * LIST_MAX)
-		rows_sort(page);
-	page->row[page->rows++] = *row;
-	return 0;
-}
-
-static int collect_project(struct page *page, struct store *store, const struct fleet_project *facts, struct error *err)
-{
-	struct app_ranking by = {.now = page->view->now, .room = LIST_MAX};
-	struct project *project;
-	int r = core_project(page->view->core, facts->id, &project, err);
-
-	if (r < 0)
-		return r == -ENOENT ? 0 : r;
-	by.renew_before = (int64_t)project->policy.renew_before_days * DAY;
-	r = app_each_ranked(store, &project->row, &by, take_row, page, err);
-	object_unref(&project->object);
-	return r;
-}
-
 static int page_load(struct page *page, struct error *err)
 {
 	struct store *store;
@@ -107,21 +65,17 @@ static int page_load(struct page *page, struct error *err)
 		r = fleet_load(page->view, &page->fleet, err);
 	if (r == 0)
 		r = app_ends(store, page->view->now, 7 * DAY, page->ends, WEEKS, err);
-	page->row = calloc((size_t)2 * LIST_MAX, sizeof(*page->row));
-	if (r == 0 && !page->row)
+	page->needy = calloc(page->fleet.count + 1, sizeof(*page->needy));
+	if (r == 0 && !page->needy)
 		return error_set(err, ENOMEM, "out of memory");
-	for (size_t i = 0; r == 0 && i < page->fleet.count; i++)
-		if (!page->fleet.project[i].hidden)
-			r = collect_project(page, store, &page->fleet.project[i], err);
-	if (r == 0)
-		rows_sort(page);
-	return r;
+	return r == 0 ? ranking_load(page->view, store, &page->fleet, &page->list, err) : r;
 }
 
 static void page_clear(struct page *page)
 {
 	fleet_clear(&page->fleet);
-	free(page->row);
+	ranking_clear(&page->list);
+	free(page->needy);
 }
 
 /* ---- the parts ---- */
@@ -147,25 +101,10 @@ static void put_states(struct page *page)
 	buffer_add_text(page->out, "</ul>");
 }
 
-/* Worst first: the signing CA's own state, or that of the worst app instance. */
-static enum state project_worst(const struct fleet_project *project)
-{
-	const enum state apps = counts_worst(&project->counts);
-
-	if (project->signing_ca == STATE_NO_SIGNING_CA)
-		return apps < STATE_VALID ? apps : STATE_NO_SIGNING_CA;
-	return apps < project->signing_ca ? apps : project->signing_ca;
-}
-
-static bool needs_someone(enum state state)
-{
-	return state < STATE_VALID || state == STATE_NO_SIGNING_CA;
-}
-
 static int project_compare(const void *a, const void *b)
 {
-	const struct fleet_project *left = a, *right = b;
-	const enum state l = project_worst(left), r = project_worst(right);
+	const struct fleet_project *left = *(const struct fleet_project *const *)a, *right = *(const struct fleet_project *const *)b;
+	const enum state l = fleet_worst(left), r = fleet_worst(right);
 
 	if (l != r)
 		return l < r ? -1 : 1;
@@ -189,7 +128,7 @@ static const char *remedy(enum state state)
 static void put_project(const struct page *page, const struct fleet_project *project)
 {
 	struct buffer *out = page->out;
-	const enum state worst = project_worst(project);
+	const enum state worst = fleet_worst(project);
 	int64_t concerned = 0;
 
 	for (int state = 0; state < STATE_VALID; state++)
@@ -202,29 +141,52 @@ static void put_project(const struct page *page, const struct fleet_project *pro
 		      project->counts.total, remedy(worst));
 }
 
+/* Those that need someone, the worst first. */
+static size_t collect_needy(struct page *page)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < page->fleet.count; i++)
+		if (fleet_needs_someone(fleet_worst(&page->fleet.project[i])))
+			page->needy[n++] = &page->fleet.project[i];
+	qsort(page->needy, n, sizeof(*page->needy), project_compare);
+	return n;
+}
+
+static void put_not_shown(struct page *page, size_t more, size_t hidden)
+{
+	if (more)
+		buffer_printf(page->out, "<p>%zu more project%s someone: see the file status.</p>", more, more == 1 ? " needs" : "s need");
+	if (hidden)
+		buffer_printf(page->out, "<p>%zu project%s closed to others: not named here.</p>", hidden,
+			      hidden == 1 ? " that needs someone is" : "s that need someone are");
+}
+
 static void put_first(struct page *page)
 {
-	struct fleet *fleet = &page->fleet;
-	size_t shown = 0, more = 0;
+	const size_t needy = collect_needy(page);
+	size_t shown = 0, more = 0, hidden = 0;
 
-	qsort(fleet->project, fleet->count, sizeof(*fleet->project), project_compare);
-	for (size_t i = 0; i < fleet->count; i++) {
-		if (fleet->project[i].hidden || !needs_someone(project_worst(&fleet->project[i])))
+	for (size_t i = 0; i < needy; i++) {
+		if (page->needy[i]->hidden) {
+			hidden++;
 			continue;
-		if (shown == 0)
+		}
+		if (shown == FIRST_MAX) {
+			more++;
+			continue;
+		}
+		if (shown++ == 0)
 			buffer_add_text(page->out, "<table class=\"first\"><thead><tr><th scope=\"col\">State</th><th scope=\"col\">Project</th>"
 						   "<th scope=\"col\" class=\"n\">App instances</th><th scope=\"col\">What to do</th>"
 						   "</tr></thead><tbody>\n");
-		if (shown < FIRST_MAX) {
-			put_project(page, &fleet->project[i]);
-			shown++;
-		} else {
-			more++;
-		}
+		put_project(page, page->needy[i]);
 	}
-	buffer_add_text(page->out, shown ? "</tbody></table>" : "<p>Nothing. Every project is as it should be.</p>");
-	if (more)
-		buffer_printf(page->out, "<p>%zu more projects need someone: see the file status.</p>", more);
+	if (shown)
+		buffer_add_text(page->out, "</tbody></table>");
+	if (!needy)
+		buffer_add_text(page->out, "<p>Nothing. Every project is as it should be.</p>");
+	put_not_shown(page, more, hidden);
 }
 
 static int64_t ends_most(const struct page *page, int64_t *ret_sum)
@@ -242,7 +204,7 @@ static int64_t ends_most(const struct page *page, int64_t *ret_sum)
 static void put_bar(const struct page *page, int week, int64_t most)
 {
 	const int64_t n = page->ends[week];
-	const int64_t height = n * CHART_HEIGHT / most > 2 ? n * CHART_HEIGHT / most : 2;
+	const int64_t height = n * CHART_HEIGHT / most > 3 ? n * CHART_HEIGHT / most : 3;
 	char start[32];
 
 	if (n == 0)
@@ -251,44 +213,51 @@ static void put_bar(const struct page *page, int week, int64_t most)
 	buffer_printf(page->out,
 		      "<rect class=\"%s\" x=\"%d\" y=\"%" PRId64 "\" width=\"12\" height=\"%" PRId64
 		      "\"><title>week from %.10s: %" PRId64 "</title></rect>\n",
-		      week < 4 ? "soon" : "later", week * 16 + 2, 16 + CHART_HEIGHT - height, height, start, n);
+		      week < SOON_WEEKS ? "soon" : "later", week * 16 + 2, CHART_HEIGHT - height, height, start, n);
+}
+
+/* The chart stretches to any width, its words do not: they are beside it. */
+static void put_axis(const struct page *page)
+{
+	buffer_add_text(page->out, "<p class=\"axis\" aria-hidden=\"true\">");
+	for (int i = 0; i < AXIS_DATES; i++) {
+		char day[32];
+
+		clock_format(page->view->now + (unixtime)WEEKS * 7 * DAY * i / (AXIS_DATES - 1), day);
+		buffer_printf(page->out, "<span>%.10s</span>", day);
+	}
+	buffer_add_text(page->out, "</p>");
 }
 
 static void put_timeline(struct page *page)
 {
 	struct buffer *out = page->out;
-	int64_t sum;
+	int64_t sum, soon = 0;
 	const int64_t most = ends_most(page, &sum);
 
+	for (int week = 0; week < SOON_WEEKS; week++)
+		soon += page->ends[week];
 	if (sum == 0) {
 		buffer_add_text(out, "<p>No current certificate ends within a year.</p>");
 		return;
 	}
 	buffer_printf(out,
-		      "<p>%" PRId64 " certificates, by the week of their end; at most %" PRId64
-		      " in one week. The first four weeks have another colour.</p>\n"
-		      "<div class=\"scroll\" tabindex=\"0\" role=\"group\" aria-labelledby=\"h-time\">"
-		      "<svg viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"%" PRId64 " certificates end in the coming year\">\n",
-		      sum, most, CHART_WIDTH, CHART_HEIGHT + 40, sum);
+		      "<p><b>%" PRId64 "</b> certificate%s, by the week of the end. <span class=\"key soon\"></span><b>%" PRId64
+		      "</b> within four weeks. The highest bar is %" PRId64 ".</p>\n"
+		      "<svg viewBox=\"0 0 %d %d\" preserveAspectRatio=\"none\" role=\"img\" aria-label=\"%" PRId64
+		      " certificates end within a year, %" PRId64 " of them within four weeks\">\n",
+		      sum, sum == 1 ? " ends" : "s end", soon, most, CHART_WIDTH, CHART_HEIGHT, sum, soon);
 	for (int week = 0; week < WEEKS; week++)
 		put_bar(page, week, most);
-	buffer_printf(out, "<line x1=\"0\" x2=\"%d\" y1=\"%d\" y2=\"%d\"/>\n", CHART_WIDTH, CHART_HEIGHT + 16,
-		      CHART_HEIGHT + 16);
-	for (int week = 0; week < WEEKS - 4; week += 8) {
-		char day[32];
-
-		clock_format(page->view->now + (unixtime)week * 7 * DAY, day);
-		buffer_printf(out, "<text x=\"%d\" y=\"%d\">%.10s</text>\n", week * 16 + 2, CHART_HEIGHT + 32, day);
-	}
-	buffer_add_text(out, "</svg></div>");
+	buffer_add_text(out, "</svg>");
+	put_axis(page);
 }
 
-static const char *name_of(const struct page *page, rowid project)
+static const char *name_of(const struct page *page, rowid id)
 {
-	for (size_t i = 0; i < page->fleet.count; i++)
-		if (page->fleet.project[i].id == project)
-			return page->fleet.project[i].name;
-	return "";
+	const struct fleet_project *project = fleet_find(&page->fleet, id);
+
+	return project ? project->name : "";
 }
 
 static void put_instance(const struct page *page, const struct app_ranked *row)
@@ -310,31 +279,48 @@ static void put_instance(const struct page *page, const struct app_ranked *row)
 	buffer_add_text(out, "</td></tr>\n");
 }
 
+/* What of the fleet is not in the list, and whether that matters: the list begins with the worst. */
+static void put_rest(struct page *page)
+{
+	const bool all_bad = page->list.count && page->list.row[page->list.count - 1].rank < (int)STATE_VALID;
+	int64_t closed = 0, more;
+
+	for (size_t i = 0; i < page->fleet.count; i++)
+		if (page->fleet.project[i].hidden)
+			closed += page->fleet.project[i].counts.total;
+	more = page->fleet.counts.total - closed - (int64_t)page->list.count;
+	if (more > 0 && all_bad)
+		buffer_printf(page->out, "<p>%" PRId64 " more are not listed, and some of them need someone, too: these are the worst %zu.</p>",
+			      more, page->list.count);
+	else if (more > 0)
+		buffer_printf(page->out, "<p>%" PRId64 " more are not listed; none of them needs anybody.</p>", more);
+	if (closed)
+		buffer_printf(page->out, "<p>%" PRId64 " in projects that are closed to others are counted above and not listed.</p>",
+			      closed);
+}
+
 static void put_instances(struct page *page)
 {
-	const int64_t more = page->fleet.counts.total - (int64_t)page->rows;
-
-	if (page->rows == 0)
+	if (page->list.count == 0)
 		buffer_add_text(page->out, "<p>There are none to be listed. <code>mkdir projects/PROJECT/apps/NAME</code> makes one.</p>");
 	else
 		buffer_add_text(page->out, "<table id=\"list\"><caption>Worst first, then by their end.</caption><thead><tr>"
 					   "<th scope=\"col\">State</th><th scope=\"col\">App instance</th>"
 					   "<th scope=\"col\" class=\"n wide\">Ends</th><th scope=\"col\" class=\"n\">Days left</th>"
 					   "</tr></thead><tbody>\n");
-	for (size_t i = 0; i < page->rows; i++)
-		put_instance(page, &page->row[i]);
-	if (page->rows)
+	for (size_t i = 0; i < page->list.count; i++)
+		put_instance(page, &page->list.row[i]);
+	if (page->list.count)
 		buffer_add_text(page->out, "</tbody></table>");
-	if (more > 0)
-		buffer_printf(page->out, "<p>%" PRId64 " more are not listed here: those that need nobody, or are closed to others.</p>",
-			      more);
+	put_rest(page);
 }
 
-int render_dashboard(const struct view *view, struct buffer *out, struct error *err)
+/* ---- the page ---- */
+
+static int make_page(void *context, struct buffer *out, struct error *err)
 {
-	static void (*const put[])(struct page *) = {put_head, put_states,
-						     put_first, put_timeline, put_instances};
-	__attribute__((cleanup(page_clear))) struct page page = {.view = view, .out = out};
+	static void (*const put[])(struct page *) = {put_head, put_states, put_first, put_timeline, put_instances};
+	__attribute__((cleanup(page_clear))) struct page page = {.view = context, .out = out};
 	int r = page_load(&page, err);
 
 	if (r < 0)
@@ -345,4 +331,24 @@ int render_dashboard(const struct view *view, struct buffer *out, struct error *
 			put[i](&page);
 	}
 	return buffer_status(out) < 0 ? error_set(err, ENOMEM, "out of memory") : 0;
+}
+
+static int page_get(const struct view *view, struct buffer *out, size_t *ret_size, struct error *err)
+{
+	const struct picture_moment moment = {.changes = atomic_load(&view->core->changes), .now = view->now};
+
+	return picture_get(view->core->dashboard, &moment, make_page, (void *)view, out, ret_size, err);
+}
+
+int render_dashboard(const struct view *view, struct buffer *out, struct error *err)
+{
+	size_t size;
+	int r = page_get(view, out, &size, err);
+
+	return r == 0 && buffer_status(out) < 0 ? error_set(err, ENOMEM, "out of memory") : r;
+}
+
+int size_dashboard(const struct view *view, size_t *ret, struct error *err)
+{
+	return page_get(view, NULL, ret, err);
 }

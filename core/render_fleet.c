@@ -1,6 +1,9 @@
 /* The top of the mount: what it is, and how the fleet is. */
-#include "counts.h"
-#include "idlist.h"
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "fleet.h"
 #include "render_internal.h"
 
 /* One screen: 24 lines of 80 columns. */
@@ -39,71 +42,84 @@ int render_readme(const struct view *view, struct buffer *out, struct error *err
 
 /* ---- status ---- */
 
-struct fleet {
+struct survey {
 	const struct view *view;
-	struct store *store;
 	struct app_counts counts;
-	int64_t projects;
-	struct buffer *worries; /* one line for each project that needs someone; NULL: not wanted */
-	struct error *err;
+	int64_t projects, needy, hidden; /* hidden: of the needy ones */
+	enum state worst;                /* of the needy ones */
+	struct buffer worries;           /* a line for each that may be named */
 };
 
-static int fleet_project(struct fleet *fleet, const struct project *project)
+static enum state more_urgent(enum state a, enum state b)
 {
-	struct app_counts counts;
-	struct error why;
-	int r = app_count_states(fleet->store, project->row.id, fleet->view->now,
-				 (int64_t)project->policy.renew_before_days * DAY, &counts, fleet->err);
-	enum state worst;
+	const bool error_b = strcmp(state_severity(b), "ERROR") == 0;
 
-	if (r < 0)
-		return r;
-	counts_add(&fleet->counts, &counts);
-	fleet->projects++;
-	worst = counts_worst(&counts);
-	if (!fleet->worries)
+	return error_b && strcmp(state_severity(a), "ERROR") != 0 ? b : a;
+}
+
+static int survey_project(void *context, const struct project *project, const struct fleet_project *facts, struct error *err)
+{
+	const enum state worst = fleet_worst(facts);
+	struct survey *survey = context;
+	struct error why;
+	const bool unusable = signing_ca_usable(project->signing_ca, survey->view->now, &why) < 0;
+
+	(void)err;
+	counts_add(&survey->counts, &facts->counts);
+	survey->projects++;
+	if (!unusable && !fleet_needs_someone(worst))
 		return 0;
-	if (signing_ca_usable(project->signing_ca, fleet->view->now, &why) < 0)
-		buffer_printf(fleet->worries, "# %s: %s\n", project->row.name, why.text);
-	else if (worst < STATE_VALID)
-		buffer_printf(fleet->worries, "# %s: %s, see projects/%s/status\n", project->row.name,
-			      state_name(worst), project->row.name);
+	survey->worst = survey->needy++ ? more_urgent(survey->worst, worst) : worst;
+	if (facts->hidden)
+		survey->hidden++;
+	else if (unusable)
+		buffer_printf(&survey->worries, "# %s: %s\n", facts->name, why.text);
+	else
+		buffer_printf(&survey->worries, "# %s: %s, see projects/%s/status\n", facts->name, state_name(worst), facts->name);
 	return 0;
 }
 
-static int fleet_add(struct fleet *fleet, rowid id)
+static void survey_message(const struct survey *survey, char *ret, size_t size)
 {
-	struct project *project;
-	int r = core_project(fleet->view->core, id, &project, fleet->err);
+	if (survey->needy)
+		snprintf(ret, size, "%" PRId64 " of %" PRId64 " project%s need%s someone: the status of each says what to do.",
+			 survey->needy, survey->projects, plural(survey->projects), survey->needy == 1 ? "s" : "");
+	else if (!survey->projects)
+		snprintf(ret, size, "There is no project yet. Make one: mkdir projects/NAME.");
+	else if (!survey->counts.total)
+		snprintf(ret, size, "There is no app instance yet. Make one: mkdir projects/PROJECT/apps/NAME.");
+	else
+		snprintf(ret, size, "Every project is as it should be. Nothing to do.");
+}
 
-	if (r < 0)
-		return r == -ENOENT ? 0 : r; /* removed meanwhile */
-	r = fleet_project(fleet, project);
-	object_unref(&project->object);
-	return r;
+static void survey_tell(struct survey *survey, struct document *document)
+{
+	char message[160];
+
+	survey_message(survey, message, sizeof(message));
+	document_word(document, "state", survey->projects ? state_name(counts_worst(&survey->counts)) : "NOT_ISSUED");
+	document_word(document, "severity", state_severity(survey->needy ? survey->worst : STATE_VALID));
+	document_text(document, "message", message);
+	document_number(document, "projects", survey->projects);
+	document_number(document, "projects_that_need_someone", survey->needy);
+	counts_document(document, &survey->counts);
+	if (document->form == DOCUMENT_TEXT)
+		buffer_add_span(document->out, buffer_span(&survey->worries));
+	if (document->form == DOCUMENT_TEXT && survey->hidden)
+		buffer_printf(document->out, "# %" PRId64 " of them closed to others: not named here\n", survey->hidden);
 }
 
 static int fleet_status(const struct view *view, struct document *document, struct error *err)
 {
-	_cleanup_buffer_ struct buffer worries = {0};
-	_cleanup_idlist_ struct idlist projects = {0};
-	struct fleet fleet = {
-		.view = view,
-		.store = document->store,
-		.worries = document->form == DOCUMENT_TEXT ? &worries : NULL,
-		.err = err,
-	};
-	int r = project_each(document->store, 0, idlist_collect_named, &projects, err);
+	struct survey survey = {.view = view};
+	int r = fleet_each(view, document->store, survey_project, &survey, err);
 
-	for (size_t i = 0; r == 0 && i < projects.count; i++)
-		r = fleet_add(&fleet, projects.id[i]);
-	if (r < 0)
-		return r;
-	document_word(document, "state", fleet.projects ? state_name(counts_worst(&fleet.counts)) : "NOT_ISSUED");
-	document_number(document, "projects", fleet.projects);
-	counts_document(document, &fleet.counts);
-	buffer_add_span(document->out, buffer_span(&worries));
-	return buffer_status(&worries) < 0 ? error_set(err, ENOMEM, "out of memory") : 0;
+	if (r == 0 && buffer_status(&survey.worries) < 0)
+		r = error_set(err, ENOMEM, "out of memory");
+	if (r == 0)
+		survey_tell(&survey, document);
+	buffer_clear(&survey.worries);
+	return r;
 }
 
 int render_fleet_status(const struct view *view, struct buffer *out, struct error *err)

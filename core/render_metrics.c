@@ -5,9 +5,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "counts.h"
 #include "crl.h"
-#include "idlist.h"
+#include "fleet.h"
 #include "render_internal.h"
 
 #ifndef CERTFS_VERSION
@@ -28,7 +27,7 @@ struct scrape {
 	struct store *store;
 	struct serving serving;
 	struct project_numbers *project;
-	size_t projects;
+	size_t projects, room;
 	struct buffer *out;
 };
 
@@ -40,50 +39,36 @@ struct metric {
 
 /* ---- gathering ---- */
 
-static int numbers_of(struct scrape *scrape, const struct project *project, unixtime now, struct project_numbers *ret,
-		      struct error *err)
+static struct project_numbers *make_room(struct scrape *scrape)
 {
-	int r = app_count_states(scrape->store, project->row.id, now, (int64_t)project->policy.renew_before_days * DAY,
-				 &ret->apps, err);
+	const size_t room = scrape->room ? scrape->room * 2 : 16;
+	struct project_numbers *more;
 
-	if (r == 0)
-		r = operation_newest(scrape->store, project->row.id, &ret->job, err);
-	if (r < 0)
-		return r;
-	memcpy(ret->name, project->row.name, sizeof(ret->name));
-	if (project->signing_ca) {
-		ret->signing_ca_end = project->signing_ca->row.not_after;
-		ret->crl_next_update = crl_next_update(scrape->core, project->row.signing_ca);
-	}
-	return 0;
+	if (scrape->projects < scrape->room)
+		return &scrape->project[scrape->projects];
+	more = realloc(scrape->project, room * sizeof(*more));
+	if (!more)
+		return NULL;
+	scrape->project = more;
+	scrape->room = room;
+	return &more[scrape->projects];
 }
 
-static int scrape_project(struct scrape *scrape, rowid id, unixtime now, struct error *err)
+static int numbers_of(void *context, const struct project *project, const struct fleet_project *facts, struct error *err)
 {
-	struct project *project;
-	int r = core_project(scrape->core, id, &project, err);
+	struct scrape *scrape = context;
+	struct project_numbers *numbers = make_room(scrape);
 
-	if (r < 0)
-		return r == -ENOENT ? 0 : r; /* removed meanwhile */
-	r = numbers_of(scrape, project, now, &scrape->project[scrape->projects], err);
-	object_unref(&project->object);
-	scrape->projects += r == 0;
-	return r;
-}
-
-static int scrape_projects(struct scrape *scrape, unixtime now, struct error *err)
-{
-	_cleanup_idlist_ struct idlist projects = {0};
-	int r = project_each(scrape->store, 0, idlist_collect_named, &projects, err);
-
-	if (r < 0)
-		return r;
-	scrape->project = calloc(projects.count + 1, sizeof(*scrape->project));
-	if (!scrape->project)
+	if (!numbers)
 		return error_set(err, ENOMEM, "out of memory");
-	for (size_t i = 0; r == 0 && i < projects.count; i++)
-		r = scrape_project(scrape, projects.id[i], now, err);
-	return r;
+	*numbers = (struct project_numbers){.apps = facts->counts};
+	memcpy(numbers->name, facts->name, sizeof(numbers->name));
+	if (project->signing_ca) {
+		numbers->signing_ca_end = project->signing_ca->row.not_after;
+		numbers->crl_next_update = crl_next_update(scrape->core, project->row.signing_ca);
+	}
+	scrape->projects++;
+	return operation_newest(scrape->store, facts->id, &numbers->job, err);
 }
 
 static void scrape_clear(struct scrape *scrape)
@@ -293,7 +278,7 @@ int render_metrics(const struct view *view, struct buffer *out, struct error *er
 	if (options->serving)
 		options->serving(options->context, &scrape.serving);
 	if (r == 0)
-		r = scrape_projects(&scrape, view->now, err);
+		r = fleet_each(view, scrape.store, numbers_of, &scrape, err);
 	for (size_t i = 0; r == 0 && i < sizeof(metrics) / sizeof(metrics[0]); i++) {
 		buffer_printf(out, "# HELP %s %s\n# TYPE %s %s\n", metrics[i].name, metrics[i].help, metrics[i].name,
 			      metrics[i].type);

@@ -130,7 +130,7 @@ static const struct tree_row rows[] = {
 	{KIND_FLEET_STATUS, KIND_ROOT, "status", SCOPE_FLEET, 0444, 0, .render = render_fleet_status},
 	{KIND_FLEET_STATUS_JSON, KIND_ROOT, "status.json", SCOPE_FLEET, 0444, 0, .render = render_fleet_status_json},
 	{KIND_METRICS, KIND_ROOT, "metrics", SCOPE_FLEET, 0444, 0, .render = render_metrics},
-	{KIND_DASHBOARD, KIND_ROOT, "dashboard.html", SCOPE_FLEET, 0444, 0, .render = render_dashboard},
+	{KIND_DASHBOARD, KIND_ROOT, "dashboard.html", SCOPE_FLEET, 0444, 0, .render = render_dashboard, .size = size_dashboard},
 	{KIND_FLEET_EVENTS, KIND_ROOT, "events", SCOPE_FLEET, 0440, 0, .log = log_events, .size = size_events},
 	{KIND_AUDIT, KIND_ROOT, "audit", SCOPE_FLEET, 0400, 0, .log = log_audit, .size = size_audit},
 	{KIND_PROJECTS, KIND_ROOT, "projects", SCOPE_FLEET, 0755, TREE_DIRECTORY, .listing = &projects},

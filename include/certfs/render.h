@@ -32,6 +32,7 @@ int render_metrics(const struct view *view, struct buffer *out, struct error *er
 
 /* The fleet as a page (render_dashboard.c, dashboard.html) */
 int render_dashboard(const struct view *view, struct buffer *out, struct error *err);
+int size_dashboard(const struct view *view, size_t *ret, struct error *err);
 
 /* A project and its signing CA (render_project.c) */
 int render_policy(const struct view *view, struct buffer *out, struct error *err);
