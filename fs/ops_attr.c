@@ -23,7 +23,9 @@ static void getattr_temporary(fuse_req_t req, fuse_ino_t id)
 		reply_attr(req, &node);
 }
 
-/* Who has an older generation open asks for its size, not for that of the newest. The node id says which one it is. */
+/* Who has an older generation open asks for its size, not for that of the newest. The node id says which one it is. If it is none,
+ * the file was to come under another policy when its name was looked up: nobody has it open, and the walk to it that asks now is no
+ * reason for ESTALE. Another one may follow when it is opened, and the kernel looks a name up twice at most. */
 static int describe_older(struct fs *fs, fuse_ino_t id, const struct tree_row *row, struct node *ret, struct error *err)
 {
 	const struct ino ino = ino_decode(id);
@@ -39,6 +41,10 @@ static int describe_older(struct fs *fs, fuse_ino_t id, const struct tree_row *r
 		r = view_generation(fs->core, generation, &view, err);
 	if (r == 0)
 		r = node_describe_view(row, ino.row, view, ret, err);
+	if (r == -ENOENT && app)
+		r = 0;
+	if (!view)
+		ret->attr_timeout = 0;
 	if (r == 0)
 		ret->id = id;
 	return r;

@@ -21,7 +21,8 @@ struct opening {
 	rowid object;
 	struct caller caller;
 	struct fuse_file_info fi;
-	bool direct; /* not through the kernel's pages: see reopen.h */
+	bool direct;      /* not through the kernel's pages: see reopen.h */
+	reopen_note told; /* to be forgotten once this is answered */
 };
 
 static fuse_ino_t opening_file(const struct opening *opening)
@@ -33,9 +34,11 @@ static fuse_ino_t opening_file(const struct opening *opening)
  * it. Then it has to be said. */
 static int gone(const struct opening *opening)
 {
-	if (reopen_told_any(opening->caller.pid))
+	struct shared *shared = fs_of(opening->req)->shared;
+
+	if (reopen_told(shared, 0, &opening->caller))
 		return -ENOENT;
-	(void)reopen_told(opening_file(opening), opening->caller.pid);
+	reopen_tell(shared, opening_file(opening), &opening->caller);
 	return -ESTALE;
 }
 
@@ -48,6 +51,8 @@ static void opening_answer(struct opening *opening, int r)
 	/* The caller was interrupted: there will be no release. */
 	else if (fuse_reply_open(opening->req, &opening->fi) == -ENOENT)
 		handle_drop(fs->handles, opening->fi.fh);
+	if (r == 0)
+		reopen_forget(fs->shared, &opening->caller, opening->told);
 	free(opening);
 }
 
@@ -147,8 +152,7 @@ static void open_served(struct opening *opening, const struct view *view)
 	opening->fi.keep_cache = cached;
 	opening->fi.direct_io = !cached;
 	opening->fi.noflush = 1;
-	if (!opening->direct)
-		reopen_forget(opening_file(opening), opening->caller.pid);
+	opening->told = reopen_told(fs_of(opening->req)->shared, opening_file(opening), &opening->caller);
 	if (opening->row->flags & TREE_SECRET) {
 		open_secret(opening, view);
 		return;
@@ -160,12 +164,16 @@ static void open_served(struct opening *opening, const struct view *view)
 /* The node is no longer the file's: the kernel looks the name up again, and opens what it finds. */
 static bool stale(struct opening *opening, const struct view *view)
 {
+	struct shared *shared = fs_of(opening->req)->shared;
+
 	if (opening->row->flags & TREE_CURRENT && !view_current(view))
 		return true; /* that key is gone, whoever asks how often */
 	if (opening->direct || !(opening->row->flags & TREE_VERSIONED) ||
 	    node_id(opening->row, opening->object, view) == opening->id)
 		return false;
-	opening->direct = reopen_told(opening_file(opening), opening->caller.pid);
+	opening->direct = reopen_told(shared, opening_file(opening), &opening->caller) != 0;
+	if (!opening->direct)
+		reopen_tell(shared, opening_file(opening), &opening->caller);
 	return !opening->direct;
 }
 

@@ -1,61 +1,49 @@
 #include "fs/reopen.h"
 
-#include <pthread.h>
-
 #include "certfs/clock.h"
 
-enum { SLOTS = 1024, MEMORY_MS = 2000 };
+/* A note: the file's kind and row (the upper 38 bits of its node id), what the slot's number does not say of the pid, milliseconds. */
+enum { FILE_SHIFT = 26, PID_SHIFT = 20, PID_BITS = FILE_SHIFT - PID_SHIFT, MEMORY_MS = 2000 };
+static const uint64_t time_mask = (1ULL << PID_SHIFT) - 1;
 
-static struct {
-	pthread_mutex_t lock;
-	struct told {
-		fuse_ino_t file; /* protected by lock, as all; 0: free */
-		pid_t pid;
-		int64_t when;    /* clock_monotonic */
-	} told[SLOTS]; /* the slot of a pid is fixed: a thread opens one file at a time */
-} memory = {.lock = PTHREAD_MUTEX_INITIALIZER};
-
-static struct told *slot_of(pid_t pid)
+static uint64_t now_ms(void)
 {
-	return &memory.told[(size_t)pid % SLOTS];
+	return (uint64_t)clock_monotonic() & time_mask;
 }
 
-static bool is(const struct told *told, fuse_ino_t file, pid_t pid)
+/* The slot of a pid is fixed: a thread opens one file at a time. */
+static struct told *slot_of(struct shared *shared, const struct caller *caller)
 {
-	return told->file == file && told->pid == pid;
+	return &shared->told[(size_t)caller->pid % SHARED_TOLD];
 }
 
-bool reopen_told(fuse_ino_t file, pid_t pid)
+static uint64_t pid_part(const struct caller *caller)
 {
-	struct told *told = slot_of(pid);
-	const int64_t now = clock_monotonic();
-	bool before;
-
-	pthread_mutex_lock(&memory.lock);
-	before = is(told, file, pid) && now <= told->when + MEMORY_MS;
-	*told = (struct told){before ? 0 : file, pid, now};
-	pthread_mutex_unlock(&memory.lock);
-	return before;
+	return ((uint64_t)caller->pid / SHARED_TOLD & ((1U << PID_BITS) - 1)) << PID_SHIFT;
 }
 
-bool reopen_told_any(pid_t pid)
+void reopen_tell(struct shared *shared, fuse_ino_t file, const struct caller *caller)
 {
-	struct told *told = slot_of(pid);
-	const int64_t now = clock_monotonic();
-	bool before;
+	struct told *told = slot_of(shared, caller);
 
-	pthread_mutex_lock(&memory.lock);
-	before = told->file && told->pid == pid && now <= told->when + MEMORY_MS;
-	pthread_mutex_unlock(&memory.lock);
-	return before;
+	atomic_store(&told->note, 0);
+	atomic_store(&told->request, caller->request);
+	atomic_store(&told->note, (file >> FILE_SHIFT) << FILE_SHIFT | pid_part(caller) | now_ms());
 }
 
-void reopen_forget(fuse_ino_t file, pid_t pid)
+reopen_note reopen_told(struct shared *shared, fuse_ino_t file, const struct caller *caller)
 {
-	struct told *told = slot_of(pid);
+	struct told *told = slot_of(shared, caller);
+	const uint64_t note = atomic_load(&told->note);
+	const bool same = (!file || note >> FILE_SHIFT == file >> FILE_SHIFT) && (note & ~time_mask & ((1ULL << FILE_SHIFT) - 1)) == pid_part(caller);
 
-	pthread_mutex_lock(&memory.lock);
-	if (is(told, file, pid))
-		told->file = 0;
-	pthread_mutex_unlock(&memory.lock);
+	if (!note || !same || ((now_ms() - note) & time_mask) > MEMORY_MS)
+		return 0;
+	return caller->resent && atomic_load(&told->request) == caller->request ? 0 : note;
+}
+
+void reopen_forget(struct shared *shared, const struct caller *caller, reopen_note note)
+{
+	if (note)
+		atomic_compare_exchange_strong(&slot_of(shared, caller)->note, &note, 0);
 }

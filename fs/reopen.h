@@ -2,20 +2,26 @@
  * two kinds of callers would see the second one: one that opens through /proc/self/fd (there is no name), and one whose file is
  * replaced again between the kernel's lookup and its open. They get the current generation on the node that they have, past the
  * kernel's pages (DIRECT_IO): right bytes, whole, though its st_size is that of the older generation until the next lookup.
+ *
+ * Who was told is kept in memory that outlives the worker: it may die between the first time and the second.
  */
 #ifndef FS_REOPEN_H
 #define FS_REOPEN_H
 
 #include "fs/fs.h"
 
-/* True if this thread was told a moment ago that a node of this file is stale; else that is noted. file: the node id with
- * version 0. pid: of the request, which is a thread's. Any thread. */
-bool reopen_told(fuse_ino_t file, pid_t pid);
+/* What is noted of a thread: a file, and when. 0: nothing, or too long ago to matter. */
+typedef uint64_t reopen_note;
 
-/* True if this thread was told of any file a moment ago. Its file is gone altogether now: no other ESTALE, but ENOENT is true. */
-bool reopen_told_any(pid_t pid);
+/* This thread (the request's pid) is being told that a node of this file is stale. file: the node id with version 0. Before the
+ * reply. Any thread. */
+void reopen_tell(struct shared *shared, fuse_ino_t file, const struct caller *caller);
 
-/* An open of this file by this thread has gone well. */
-void reopen_forget(fuse_ino_t file, pid_t pid);
+/* What this thread was told of this file a moment ago; not by this very request, whose answer a worker may have owed when it died.
+ * file 0: of any file. */
+reopen_note reopen_told(struct shared *shared, fuse_ino_t file, const struct caller *caller);
+
+/* An open by this thread was answered well: forgets what was noted then, and nothing newer. */
+void reopen_forget(struct shared *shared, const struct caller *caller, reopen_note note);
 
 #endif

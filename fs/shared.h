@@ -12,7 +12,13 @@
 #include "certfs/metrics.h"
 #include "certfs/rows.h"
 
-enum { SHARED_MARKS = 1 << 17, SHARED_POLLERS = 256 };
+enum { SHARED_MARKS = 1 << 17, SHARED_POLLERS = 256, SHARED_TOLD = 1 << 16 };
+
+/* Who was told that a node is stale (reopen.h). */
+struct told {
+	_Atomic uint64_t note;
+	_Atomic uint64_t request; /* that was told so */
+};
 
 struct shared {
 	struct owner owner;             /* of the top of the tree: whoever mounted, and when; constant */
@@ -27,6 +33,7 @@ struct shared {
 	_Atomic uint64_t marked[SHARED_MARKS];
 	/* Who waits in poll(2), by the kernel's number; 0 is free (pollers.h). */
 	_Atomic uint64_t poller[SHARED_POLLERS];
+	struct told told[SHARED_TOLD];  /* by pid */
 };
 
 /* NULL if out of memory; the connection id is random. */
