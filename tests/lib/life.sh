@@ -81,3 +81,47 @@ assert_distrusts() {
 check_fake() {
     "${DAEMON_ENV[@]}" "$CERTFS" check -c "$CONF" >"$T/check.out" 2>&1 || fail "certfs check: $(cat "$T/check.out")"
 }
+
+# ---- everything at once (mixed.py) ----
+
+write_mixed_conf() {
+    chmod 755 "$T"
+    cat >"$T/hook" <<SCRIPT
+#!/bin/sh
+echo "start \$CERTFS_HOOK \$CERTFS_PROJECT \$CERTFS_APP \$CERTFS_OPERATION \$CERTFS_GENERATION" >>"$T/hooks.log"
+cat >/dev/null
+sleep 0.02
+echo "end \$CERTFS_HOOK \$CERTFS_PROJECT \$CERTFS_APP \$CERTFS_OPERATION \$CERTFS_GENERATION" >>"$T/hooks.log"
+SCRIPT
+    chmod 755 "$T/hook"
+    : >"$T/hooks.log"
+    write_conf '[hooks]' "push = $T/hook" "purge = $T/hook" "restart = $T/hook" '[limits]' 'events = 10000000' 'audit = 10000000'
+}
+
+make_mixed() {
+    new_project load
+    new_project rolled
+    make_intermediate other root
+}
+
+# run_mixed OPTION…: of mixed.py; $T/mixed.out has its report
+run_mixed() {
+    python3 "$SOURCE/tests/lib/mixed.py" "$MNT" "$T" "$SUPERVISOR_PID" "$@" >"$T/mixed.out" 2>"$T/mixed.err" ||
+        fail "$(cat "$T/mixed.out" "$T/mixed.err")"
+    cat "$T/mixed.out"
+}
+
+# purges_of start|end HOOK: the operation ids of purges in the hooks' log
+purges_of() {
+    grep -oE "^$1 $2 .* purge-[^ ]*" "$T/hooks.log" | sed 's/.* //' | sort -u
+}
+
+# After run_mixed: each purge that hooks began went on to its end as the same operation, no serial number twice, the store is clean.
+judge_mixed() {
+    assert_ne "$(purges_of start push)" "" "purges with hooks"
+    assert_eq "$(purges_of end restart)" "$(purges_of start push)" "purges that ended, and those that began"
+    stop_certfs
+    check_clean
+    assert_eq "$(sqlite3 "$STORE" 'SELECT count(*) FROM (SELECT serial FROM generation GROUP BY serial HAVING count(*) > 1)')" 0 \
+        "serial numbers that appear twice"
+}
