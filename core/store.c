@@ -14,6 +14,7 @@ struct store {
 	int64_t keep_events, keep_audit; /* 0: all */
 	bool broken; /* a failure after which this connection can't be trusted: store_ready opens it again */
 	struct error failure; /* the last one that broke it */
+	struct pending *pending;
 	struct {
 		const char *sql;
 		sqlite3_stmt *stmt;
@@ -131,7 +132,9 @@ int store_open(const char *path, enum store_mode mode, struct store **ret, struc
 		return error_set(err, ENOMEM, "out of memory");
 	}
 	store->mode = mode;
-	r = store_connect(store, err);
+	r = pending_new(&store->pending, err);
+	if (r == 0)
+		r = store_connect(store, err);
 	if (r < 0) {
 		store_close(store);
 		return r;
@@ -145,6 +148,7 @@ void store_close(struct store *store)
 	if (!store)
 		return;
 	store_disconnect(store);
+	pending_free(store->pending);
 	free(store->path);
 	free(store);
 }
@@ -170,15 +174,20 @@ bool store_in_transaction(struct store *store)
 /* Transactions. A failed COMMIT leaves the transaction open unless SQLite rolled it back itself. */
 int store_begin(struct store *store, struct error *err)
 {
+	pending_clear(store->pending); /* SQLite may have rolled the last transaction back by itself */
 	return statement_run(store, err, "BEGIN IMMEDIATE", "");
 }
 
 int store_commit(struct store *store, struct error *err)
 {
-	int r = statement_run(store, err, "COMMIT", "");
+	int r = pending_write(store, err);
 
+	if (r == 0)
+		r = statement_run(store, err, "COMMIT", "");
 	if (r < 0)
 		store_rollback(store);
+	else
+		pending_clear(store->pending);
 	return r;
 }
 
@@ -188,10 +197,12 @@ void store_rollback(struct store *store)
 
 	if (store_in_transaction(store))
 		(void)statement_run(store, &ignored, "ROLLBACK", "");
+	pending_clear(store->pending);
 }
 
 int store_savepoint(struct store *store, struct error *err)
 {
+	pending_mark(store->pending);
 	return statement_run(store, err, "SAVEPOINT job", "");
 }
 
@@ -205,6 +216,7 @@ void store_undo(struct store *store)
 	struct error ignored;
 
 	(void)statement_run(store, &ignored, "ROLLBACK TO job", "");
+	pending_undo(store->pending);
 	(void)statement_run(store, &ignored, "RELEASE job", "");
 }
 
@@ -369,6 +381,11 @@ int statement_one(struct store *store, sqlite3_stmt *stmt, const char *what, str
 	if (r == 0)
 		return error_set(err, ENOENT, "there is no such %s", what);
 	return r < 0 ? r : 0;
+}
+
+struct pending *store_pending(struct store *store)
+{
+	return store->pending;
 }
 
 sqlite3 *store_db(struct store *store)

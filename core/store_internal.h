@@ -49,4 +49,25 @@ int column_buffer(sqlite3_stmt *stmt, int column, struct buffer *ret, struct err
 int tally_leave(struct store *store, rowid app, struct error *err);
 int tally_enter(struct store *store, rowid app, struct error *err);
 
+/* At level L a bucket is 256^L seconds (store_tally.c). */
+enum { TALLY_LEVELS = 4 };
+static inline int64_t tally_bucket_of(int64_t at, int level)
+{
+	return at >> (8 * level);
+}
+
+/* [w] A tally counts `by` more; where shaped, in the buckets of `at`, too. The tables are written at the end of the transaction, and outside
+ * of one at once. */
+int pending_add(struct store *store, rowid tally, bool shaped, int64_t at, int64_t by, struct error *err);
+int pending_write(struct store *store, struct error *err);
+
+/* What a connection has pending follows its transactions: store.c calls these. */
+struct pending;
+int pending_new(struct pending **ret, struct error *err);
+void pending_free(struct pending *pending);
+void pending_clear(struct pending *pending);
+void pending_mark(struct pending *pending);
+void pending_undo(struct pending *pending);
+struct pending *store_pending(struct store *store);
+
 #endif

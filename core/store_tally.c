@@ -17,7 +17,7 @@ enum shape {
 	SHAPE_LIFE,  /* the same life; about not_after */
 };
 
-enum { LEVELS = 4, RADIX = 256 };
+enum { RADIX = 256 };
 
 struct place {
 	rowid project, signing_ca;
@@ -25,41 +25,6 @@ struct place {
 };
 
 /* ---- changes [w] ---- */
-
-/* A row that counts nothing any more goes, so that old moments leave nothing behind. */
-static int bucket_change(struct store *store, rowid tally, int64_t level, int64_t bucket, int64_t by, struct error *err)
-{
-	_cleanup_statement_ sqlite3_stmt *stmt =
-		statement(store, err,
-			  "INSERT INTO tally_bucket(tally, level, bucket, count) VALUES(?, ?, ?, ?)"
-			  " ON CONFLICT(tally, level, bucket) DO UPDATE SET count=tally_bucket.count+excluded.count"
-			  " RETURNING count",
-			  "iiii", tally, level, bucket, by);
-	int r = statement_one(store, stmt, "bucket", err);
-
-	if (r < 0 || sqlite3_column_int64(stmt, 0) != 0)
-		return r;
-	return statement_run(store, err, "DELETE FROM tally_bucket WHERE tally=? AND level=? AND bucket=?", "iii",
-			     tally, level, bucket);
-}
-
-static int64_t bucket_of(int64_t at, int level)
-{
-	return at >> (8 * level);
-}
-
-static int tally_change(struct store *store, rowid tally, int64_t shape, int64_t at, int64_t by, struct error *err)
-{
-	_cleanup_statement_ sqlite3_stmt *stmt =
-		statement(store, err, "UPDATE tally SET total=total+? WHERE id=? RETURNING total", "ii", by, tally);
-	int r = statement_one(store, stmt, "tally", err);
-
-	for (int level = 0; r == 0 && shape != SHAPE_NONE && level < LEVELS; level++)
-		r = bucket_change(store, tally, level, bucket_of(at, level), by, err);
-	if (r < 0 || sqlite3_column_int64(stmt, 0) != 0)
-		return r;
-	return statement_run(store, err, "DELETE FROM tally WHERE id=?", "i", tally);
-}
 
 static int tally_find(struct store *store, const struct place *p, rowid *ret, struct error *err)
 {
@@ -136,8 +101,8 @@ int tally_leave(struct store *store, rowid app, struct error *err)
 
 	if (r <= 0) /* in none yet */
 		return r;
-	return tally_change(store, sqlite3_column_int64(stmt, 0), sqlite3_column_int64(stmt, 1),
-			    sqlite3_column_int64(stmt, 2), -1, err);
+	return pending_add(store, sqlite3_column_int64(stmt, 0), sqlite3_column_int64(stmt, 1) != SHAPE_NONE,
+			   sqlite3_column_int64(stmt, 2), -1, err);
 }
 
 int tally_enter(struct store *store, rowid app, struct error *err)
@@ -151,7 +116,7 @@ int tally_enter(struct store *store, rowid app, struct error *err)
 	if (r == 0)
 		r = tally_find(store, &place, &tally, err);
 	if (r == 0)
-		r = tally_change(store, tally, place.shape, place.at, 1, err);
+		r = pending_add(store, tally, place.shape != SHAPE_NONE, place.at, 1, err);
 	return r == 0 ? statement_run(store, err, "UPDATE app SET tally=?, tally_at=? WHERE id=?", "iii", tally,
 				      place.at, app)
 		      : r;
@@ -165,12 +130,12 @@ static int tally_up_to(struct store *store, rowid tally, int64_t last, int64_t *
 	const int64_t end = last + 1;
 
 	*ret = 0;
-	for (int level = 0; level < LEVELS; level++) {
-		const int64_t from = level + 1 < LEVELS ? bucket_of(end, level + 1) * RADIX : INT64_MIN;
+	for (int level = 0; level < TALLY_LEVELS; level++) {
+		const int64_t from = level + 1 < TALLY_LEVELS ? tally_bucket_of(end, level + 1) * RADIX : INT64_MIN;
 		_cleanup_statement_ sqlite3_stmt *stmt = statement(
 			store, err,
 			"SELECT sum(count) FROM tally_bucket WHERE tally=? AND level=? AND bucket>=? AND bucket<?",
-			"iiii", tally, (int64_t)level, from, bucket_of(end, level));
+			"iiii", tally, (int64_t)level, from, tally_bucket_of(end, level));
 		int r = statement_one(store, stmt, "sum", err);
 
 		if (r < 0)
@@ -268,8 +233,8 @@ static int tally_count(struct store *store, const struct tally *t, unixtime now,
 	return r;
 }
 
-int app_count_states(struct store *store, rowid project, unixtime now, int64_t renew_before, struct app_counts *ret,
-		     struct error *err)
+static int count_states(struct store *store, rowid project, unixtime now, int64_t renew_before, struct app_counts *ret,
+			struct error *err)
 {
 	/* While it is open, whatever else this connection reads is of the same moment. */
 	_cleanup_statement_ sqlite3_stmt *stmt = statement(
@@ -300,4 +265,12 @@ int app_count_states(struct store *store, rowid project, unixtime now, int64_t r
 	if (r == 0)
 		*ret = sum;
 	return r;
+}
+
+int app_count_states(struct store *store, rowid project, unixtime now, int64_t renew_before, struct app_counts *ret,
+		     struct error *err)
+{
+	int r = pending_write(store, err); /* the writer's own changes, if it is the writer who asks */
+
+	return r == 0 ? count_states(store, project, now, renew_before, ret, err) : r;
 }
