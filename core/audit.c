@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "utf8.h"
 
 /* The name is the process's own word for itself: a hint, not a proof. */
 static void command_name(pid_t pid, char ret[17])
@@ -19,6 +20,7 @@ static void command_name(pid_t pid, char ret[17])
 	if (!fgets(ret, 17, file))
 		ret[0] = '\0';
 	ret[strcspn(ret, "\n")] = '\0';
+	utf8_clean(ret); /* any bytes, and cut anywhere */
 	fclose(file);
 }
 

@@ -93,14 +93,20 @@ static int inspect_extensions(const struct subject *it, struct error *err)
 
 static int inspect_basic_constraints(const struct subject *it, struct error *err)
 {
+	int critical = 0;
 	BASIC_CONSTRAINTS *constraints =
-		X509_get_ext_d2i(it->cert, NID_basic_constraints, NULL, NULL);
+		X509_get_ext_d2i(it->cert, NID_basic_constraints, &critical, NULL);
 	bool ca = constraints != NULL && constraints->ca;
 	bool present = constraints != NULL;
 
 	BASIC_CONSTRAINTS_free(constraints);
-	if (ca)
+	if (ca && critical)
 		return 0;
+	if (ca)
+		return x509_reject(err,
+				   "the basicConstraints of certificate %s is not critical, as RFC 5280 "
+				   "(4.2.1.9) has it: issue it again with basicConstraints=critical,CA:TRUE",
+				   it->name);
 	return x509_reject(err,
 			   "certificate %s is not a CA, basicConstraints CA:TRUE is missing%s: "
 			   "issue it again as a CA, or upload the signing CA instead",
@@ -249,13 +255,6 @@ int certificate_inspect(X509 *cert, bool is_signer, bool is_root, unixtime now, 
 
 static const char *strict_fault(const X509 *cert, bool is_self_signed)
 {
-	int critical = 0;
-	BASIC_CONSTRAINTS *constraints =
-		X509_get_ext_d2i(cert, NID_basic_constraints, &critical, NULL);
-
-	BASIC_CONSTRAINTS_free(constraints);
-	if (!critical)
-		return "its basicConstraints is not critical";
 	if (X509_get_ext_by_NID(cert, NID_key_usage, -1) < 0)
 		return "it has no keyUsage";
 	if (X509_get_ext_by_NID(cert, NID_subject_key_identifier, -1) < 0)

@@ -13,8 +13,7 @@ static bool is_forgivable(int error)
 {
 	return error == X509_V_ERR_CA_CERT_MISSING_KEY_USAGE ||
 	       error == X509_V_ERR_MISSING_SUBJECT_KEY_IDENTIFIER ||
-	       error == X509_V_ERR_MISSING_AUTHORITY_KEY_IDENTIFIER ||
-	       error == X509_V_ERR_CA_BCONS_NOT_CRITICAL;
+	       error == X509_V_ERR_MISSING_AUTHORITY_KEY_IDENTIFIER;
 }
 
 static int judge(int ok, X509_STORE_CTX *ctx)

@@ -168,6 +168,8 @@ static int setattr_file(fuse_req_t req, fuse_ino_t id, const struct tree_row *ro
 
 	if (fs->read_only)
 		return -EROFS;
+	if (to_set & FUSE_SET_ATTR_SIZE && !fi && attr->st_size != 0)
+		return -EPERM; /* there is no close that could judge what is left */
 	if (to_set & FUSE_SET_ATTR_SIZE && fi)
 		return write_truncate(fs, fuse_req_ctx(req)->uid, row, ino_decode(id).row, fi->fh, attr->st_size);
 	return setattr_nothing(row, to_set);

@@ -1,5 +1,6 @@
 /* Writing: bytes are kept until a flush, and then taken or refused as a whole (SPEC 3). */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -90,6 +91,14 @@ static int handle_get(struct fs *fs, uid_t uid, const struct tree_row *row, rowi
 
 /* ---- write ---- */
 
+/* What one request brings. */
+struct arrival {
+	const char *data;
+	size_t size;
+	off_t offset;
+	bool append; /* the file is open with O_APPEND */
+};
+
 static bool set_mark(struct fs *fs, struct handle *handle, enum handle_mark to)
 {
 	if (handle->mark != to && !shared_mark(fs->shared, handle->fh, handle->mark, to))
@@ -106,15 +115,24 @@ static int resize(struct handle *handle, size_t size)
 	return r == 0 ? buffer_resize(&handle->content, size) : r;
 }
 
+/* Bytes have come, or gone: what the content is now waits for the next flush. */
+static void changed(struct handle *handle)
+{
+	handle->written = true;
+	handle->unjudged = true;
+}
+
 /* An append is placed by the size that stat shows, which may not be that of what is written to: a trigger's text is not added to
  * what reading it shows, and a file that can't be read yet has a size nevertheless. So bytes begin at the end of what there is. */
-static int write_bytes(struct fs *fs, struct handle *handle, const char *data, size_t size, off_t offset)
+static int write_bytes(struct fs *fs, struct handle *handle, const struct arrival *arrival)
 {
+	const size_t size = arrival->size;
+	off_t offset = arrival->offset;
 	int r = 0;
 
 	if (handle->remade && offset > (off_t)handle->content.size)
 		return -EIO; /* what came before this is lost */
-	if (!handle->written && offset > (off_t)handle->content.size)
+	if (arrival->append && !handle->written && offset > (off_t)handle->content.size)
 		handle->base = offset - (off_t)handle->content.size;
 	offset -= handle->base;
 	if (offset < 0)
@@ -128,13 +146,20 @@ static int write_bytes(struct fs *fs, struct handle *handle, const char *data, s
 	if (r < 0)
 		return r;
 	if (size > 0)
-		memcpy(handle->content.data + offset, data, size);
-	handle->written = true;
-	handle->unjudged = true;
+		memcpy(handle->content.data + offset, arrival->data, size);
+	changed(handle);
 	return 0;
 }
 
-static int write_to(struct fs *fs, uid_t uid, fuse_ino_t id, const char *data, size_t size, off_t offset, uint64_t fh)
+/* Whoever was refused a part must not find the rest taken. */
+static int write_or_spoil(struct fs *fs, struct handle *handle, const struct arrival *arrival)
+{
+	if (handle->spoiled == 0)
+		handle->spoiled = write_bytes(fs, handle, arrival);
+	return handle->spoiled;
+}
+
+static int write_to(struct fs *fs, uid_t uid, fuse_ino_t id, uint64_t fh, const struct arrival *arrival)
 {
 	const struct ino ino = ino_decode(id);
 	const struct tree_row *row = tree_row(ino.kind);
@@ -142,26 +167,43 @@ static int write_to(struct fs *fs, uid_t uid, fuse_ino_t id, const char *data, s
 	int r;
 
 	if (ino.kind == KIND_TEMPORARY)
-		return temporary_write(fs->temporaries, id, data, size, offset);
+		return temporary_write(fs->temporaries, id, arrival->data, arrival->size, arrival->offset);
 	if (!row)
 		return -EBADF;
 	r = handle_get(fs, uid, row, ino.row, fh, &handle);
 	if (r < 0)
 		return r;
 	pthread_mutex_lock(&handle->lock);
-	r = write_bytes(fs, handle, data, size, offset);
+	r = write_or_spoil(fs, handle, arrival);
 	pthread_mutex_unlock(&handle->lock);
 	return r;
 }
 
 void op_write(fuse_req_t req, fuse_ino_t id, const char *data, size_t size, off_t offset, struct fuse_file_info *fi)
 {
-	int r = write_to(fs_of(req), fuse_req_ctx(req)->uid, id, data, size, offset, fi->fh);
+	const struct arrival arrival = {data, size, offset, fi->flags & O_APPEND};
+	int r = write_to(fs_of(req), fuse_req_ctx(req)->uid, id, fi->fh, &arrival);
 
 	if (r < 0)
 		reply_status(req, r);
 	else
 		fuse_reply_write(req, size);
+}
+
+/* Cut to nothing it waits for what will be written, and has lost nothing so far; any other size is a content by itself. */
+static int truncate_bytes(struct fs *fs, struct handle *handle, size_t size)
+{
+	if (size == 0) {
+		handle->spoiled = 0;
+		handle->truncated = true;
+	} else if (size != handle->content.size) {
+		if (handle->remade)
+			return -EIO;
+		if (!set_mark(fs, handle, MARK_DIRTY))
+			return -ENOSPC;
+		changed(handle);
+	}
+	return resize(handle, size);
 }
 
 int write_truncate(struct fs *fs, uid_t uid, const struct tree_row *row, rowid id, uint64_t fh, off_t size)
@@ -174,8 +216,7 @@ int write_truncate(struct fs *fs, uid_t uid, const struct tree_row *row, rowid i
 	if (size < 0 || size > UPLOAD_MAX)
 		return -EFBIG;
 	pthread_mutex_lock(&handle->lock);
-	r = handle->remade && size > 0 ? -EIO : resize(handle, (size_t)size);
-	handle->truncated = handle->truncated || size == 0;
+	r = truncate_bytes(fs, handle, (size_t)size);
 	pthread_mutex_unlock(&handle->lock);
 	return r;
 }
@@ -291,6 +332,8 @@ void op_flush(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
 		reply_status(req, 0);
 	else if (!handle)
 		flush_unknown(req, row, fi->fh);
+	else if (handle->spoiled)
+		reply_status(req, handle->spoiled);
 	else if (handle->writing && handle->unjudged)
 		flush_handle(req, handle);
 	else
@@ -313,7 +356,7 @@ static bool fires_at_release(const struct tree_row *row, const struct handle *ha
 {
 	if ((row->flags & (TREE_TRIGGER | TREE_TEXT_ONLY)) != TREE_TRIGGER)
 		return false;
-	return handle ? handle->writing && handle->truncated && !handle->written : fh & FH_TRUNCATED && mark == MARK_NONE;
+	return handle ? handle->writing && handle->truncated && !handle->written && !handle->spoiled : fh & FH_TRUNCATED && mark == MARK_NONE;
 }
 
 void write_release(fuse_req_t req, const struct tree_row *row, rowid id, uint64_t fh)

@@ -24,6 +24,7 @@ struct temporary {
 	time_t created; /* of day */
 	struct buffer content;
 	struct charge charge;
+	int spoiled;    /* as of a handle */
 };
 
 struct temporaries {
@@ -205,6 +206,8 @@ int temporary_truncate(struct temporaries *t, fuse_ino_t id, off_t size)
 	pthread_mutex_lock(&t->lock);
 	temporary = find_id(t, id);
 	r = temporary ? grow(temporary, size) : -ENOENT;
+	if (r == 0 && size == 0)
+		temporary->spoiled = 0;
 	pthread_mutex_unlock(&t->lock);
 	return r;
 }
@@ -230,7 +233,9 @@ int temporary_write(struct temporaries *t, fuse_ino_t id, const void *data, size
 
 	pthread_mutex_lock(&t->lock);
 	temporary = find_id(t, id);
-	r = temporary ? write_locked(temporary, data, size, offset) : -EIO;
+	r = temporary ? temporary->spoiled : -EIO;
+	if (r == 0)
+		r = temporary->spoiled = write_locked(temporary, data, size, offset);
 	pthread_mutex_unlock(&t->lock);
 	return r;
 }
@@ -238,13 +243,15 @@ int temporary_write(struct temporaries *t, fuse_ino_t id, const void *data, size
 int temporary_read(struct temporaries *t, fuse_ino_t id, struct buffer *ret)
 {
 	const struct temporary *temporary;
+	int r;
 
 	pthread_mutex_lock(&t->lock);
 	temporary = find_id(t, id);
-	if (temporary)
+	r = temporary ? temporary->spoiled : -EIO;
+	if (r == 0)
 		buffer_add_span(ret, buffer_span(&temporary->content));
 	pthread_mutex_unlock(&t->lock);
-	return temporary ? buffer_status(ret) : -EIO;
+	return r == 0 ? buffer_status(ret) : r;
 }
 
 int temporary_rename(struct temporaries *t, fuse_ino_t directory, const char *name, const char *new_name)

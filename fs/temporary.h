@@ -28,7 +28,7 @@ int temporary_lookup(struct temporaries *temporaries, fuse_ino_t directory, cons
 int temporary_stat(struct temporaries *temporaries, fuse_ino_t id, struct stat *ret);
 int temporary_chmod(struct temporaries *temporaries, fuse_ino_t id, mode_t mode);
 int temporary_truncate(struct temporaries *temporaries, fuse_ino_t id, off_t size);
-/* And -EDQUOT, as truncate. */
+/* And -EDQUOT, as truncate. Once a part was refused, so is what follows, and reading, until it is cut to nothing. */
 int temporary_write(struct temporaries *temporaries, fuse_ino_t id, const void *data, size_t size, off_t offset);
 /* A copy of its content, into a secret buffer. */
 int temporary_read(struct temporaries *temporaries, fuse_ino_t id, struct buffer *ret);

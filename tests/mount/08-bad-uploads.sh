@@ -147,6 +147,8 @@ bad_ca leaf "ext=basicConstraints=critical,CA:FALSE$KU"
 refused 'CA:TRUE' "$BAD/leaf.cert"
 bad_ca no-bc "ext=${KU#?}"
 refused 'CA:TRUE' "$BAD/no-bc.cert"
+bad_ca lax-bc "ext=basicConstraints=CA:TRUE$KU"
+refused 'not critical' "$BAD/lax-bc.cert"
 bad_ca no-sign "ext=$BC"$'\nkeyUsage=critical,digitalSignature\nsubjectKeyIdentifier=hash'
 refused 'keyCertSign' "$BAD/no-sign.cert"
 bad_ca eku "ext=$BC$KU"$'\nextendedKeyUsage=clientAuth'

@@ -232,3 +232,12 @@ setpriv --reuid 1234 --regid 4321 --clear-groups touch "$p/apps/theirs/renew"
 assert_has "$(tail -n 1 "$MNT/audit")" '"uid":1234,"gid":4321,.*"command":"touch".*renew' "audit of another user's trigger"
 touch "$p/force_update"
 assert_has "$(tail -n 1 "$MNT/audit")" '"uid":0,.*force_update' "audit of a trigger of the project"
+
+# the name of a command may be any bytes, and the kernel cuts it after 15: each line of the audit is JSON all the same
+cp /bin/cat "$T/abcdefghijklmn"$'\xc3\xa9'
+"$T/abcdefghijklmn"$'\xc3\xa9' "$PROJECTS/p/apps/b/device_ca.key" >/dev/null
+cp /bin/cat "$T/"$'a"b\\\x01\xff'
+"$T/"$'a"b\\\x01\xff' "$PROJECTS/p/apps/b/device_ca.key" >/dev/null
+jq -e . "$MNT/audit" >/dev/null || fail "audit is not JSON"
+assert_eq "$(tail -n 2 "$MNT/audit" | jq -r .command | tr '\n' ' ')" 'abcdefghijklmn? a"b\?? ' "names of commands"
+python3 -c 'import sys, yaml; yaml.safe_load(sys.stdin)' <"$PROJECTS/p/apps/b/readers"

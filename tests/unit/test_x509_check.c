@@ -218,7 +218,6 @@ static void test_warns_of_lax_roots(void **state)
 		const char *word;
 	} rows[] = {
 		{EXTENSIONS(CA_BASIC, SKI, AKI), "no keyUsage"},
-		{EXTENSIONS("basicConstraints=CA:TRUE", CA_USAGE, SKI), "not critical"},
 		{EXTENSIONS(CA_BASIC, CA_USAGE), "no subjectKeyIdentifier"},
 	};
 
@@ -231,6 +230,15 @@ static void test_warns_of_lax_roots(void **state)
 		assert_non_null(strstr(chain.warning, "\"CN=Lax\""));
 		assert_true(chain.crl_sign);
 	}
+}
+
+static void test_refuses_lax_basic_constraints(void **state)
+{
+	X509 *lax = CERTIFICATE(.name = "Lax", .extensions = EXTENSIONS("basicConstraints=CA:TRUE", CA_USAGE, SKI));
+
+	(void)state;
+	refused(UPLOAD(lax), "is not critical", "Lax");
+	refused(UPLOAD(CERTIFICATE(.name = "Below lax", .issuer = lax), lax), "is not critical", "Lax");
 }
 
 static void test_crl_sign(void **state)
@@ -596,6 +604,7 @@ int main(void)
 		cmocka_unit_test(test_cross_signed),
 		cmocka_unit_test(test_renewed_issuer_without_the_old),
 		cmocka_unit_test(test_warns_of_lax_roots),
+		cmocka_unit_test(test_refuses_lax_basic_constraints),
 		cmocka_unit_test(test_crl_sign),
 		cmocka_unit_test(test_extended_key_usage_that_allows),
 		cmocka_unit_test(test_path_length_effective),

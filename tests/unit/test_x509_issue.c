@@ -481,7 +481,7 @@ static void test_proved_under_lax_root(void **state)
 {
 	static const char *const sets[][4] = {{CA_BASIC, "subjectKeyIdentifier=hash",
 					       "authorityKeyIdentifier=keyid:always", NULL},
-					      {"basicConstraints=CA:TRUE", CA_USAGE, NULL}};
+					      {CA_BASIC, CA_USAGE, NULL}};
 
 	(void)state;
 	for (int i = 0; i < 2; i++) {
