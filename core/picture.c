@@ -7,7 +7,7 @@
 
 enum {
 	TRUE_SECONDS = 10, /* what the page says of times is behind by so much */
-	LONG_MS = 100,     /* what takes longer to make … */
+	LONG_MS = 250,     /* what takes longer to make … */
 	LONG_FACTOR = 10,  /* … is kept for so many times as long */
 	MEMORY_SECONDS = 60,
 };

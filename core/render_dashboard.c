@@ -85,8 +85,9 @@ static void put_head(struct page *page)
 	char now[32];
 
 	clock_format(page->view->now, now);
-	buffer_printf(page->out, "%" PRId64 " app instances in %zu projects, at <time>%s</time>", page->fleet.counts.total,
-		      page->fleet.count, now);
+	buffer_printf(page->out, "%" PRId64 " app instance%s in %zu project%s, at <time datetime=\"%s\">%.10s %.5s UTC</time>",
+		      page->fleet.counts.total, plural(page->fleet.counts.total), page->fleet.count,
+		      plural((long long)page->fleet.count), now, now, now + 11);
 }
 
 static void put_states(struct page *page)
@@ -137,7 +138,7 @@ static void put_project(const struct page *page, const struct fleet_project *pro
 	add_state(out, worst);
 	buffer_add_text(out, "</td><th scope=\"row\">");
 	add_escaped(out, project->name);
-	buffer_printf(out, "</th><td class=\"n\">%" PRId64 " of %" PRId64 "</td><td>%s</td></tr>\n", concerned,
+	buffer_printf(out, "</th><td class=\"n\" data-unit=\" app instances\">%" PRId64 " of %" PRId64 "</td><td>%s</td></tr>\n", concerned,
 		      project->counts.total, remedy(worst));
 }
 
@@ -260,6 +261,12 @@ static const char *name_of(const struct page *page, rowid id)
 	return project ? project->name : "";
 }
 
+/* Whatever its certificate says, it is not handed out: days left would be a comfort that there is not. */
+static bool is_over(enum state state)
+{
+	return state == STATE_COMPROMISED || state == STATE_REVOKED;
+}
+
 static void put_instance(const struct page *page, const struct app_ranked *row)
 {
 	struct buffer *out = page->out;
@@ -273,8 +280,8 @@ static void put_instance(const struct page *page, const struct app_ranked *row)
 	buffer_add_text(out, "</th><td class=\"n wide\">");
 	if (row->not_after)
 		add_day(out, row->not_after);
-	buffer_add_text(out, "</td><td class=\"n\">");
-	if (row->not_after)
+	buffer_add_text(out, "</td><td class=\"n\" data-unit=\" days left\">");
+	if (row->not_after && !is_over((enum state)row->rank))
 		buffer_printf(out, "%" PRId64, days_until(row->not_after, page->view->now));
 	buffer_add_text(out, "</td></tr>\n");
 }

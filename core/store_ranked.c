@@ -1,7 +1,7 @@
 /* App instances for the dashboard: worst first, and how many end when. */
 #include "store_internal.h"
 
-/* The conditions are those of app_count_states; the rank is enum state. */
+/* The conditions are those of device_ca_state, as app_count_states has them: test_tally holds all three together. The rank is enum state. */
 int app_each_ranked(struct store *store, const struct project_row *project, const struct app_ranking *by,
 		    int (*each)(void *context, const struct app_ranked *row), void *context, struct error *err)
 {

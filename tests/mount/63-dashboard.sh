@@ -1,9 +1,10 @@
 #!/bin/bash
-# dashboard.html: well-formed, nothing from elsewhere, colours that can be read, names of hidden projects left out, the size that stat said.
+# dashboard.html: well-formed, nothing from elsewhere, colours that can be read, names of hidden projects left out, the size that stat said,
+# its search, what it says of more app instances than it lists; that it is made again when something changed, and only then.
 # timeout: 300
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
-need python3
+need python3 duk
 
 # judge FILE APPS: the page as a browser and a reader without colours see it
 judge() {
@@ -90,4 +91,48 @@ assert_has "$text" '5 app instances in 3 projects' "hidden ones in the sums"
 assert_has "$text" '<rect class="later"' "the end of a certificate in the timeline"
 assert_eq "$(grep -o 'th scope="row">p/.' <<<"$text" | paste -sd ' ' | tr -d '"' | tr -s ' ')" \
     "th scope=row>p/b th scope=row>p/a th scope=row>p/c th scope=row>p/d" "worst first"
+assert_has "$text" '1 in projects that are closed to others' "those that are counted and not listed"
+assert_has "$text" '1 project that needs someone is closed to others' "hidden ones that need someone"
+
+# ---- the search: the page's own script, in an engine without a screen; in the real one where it is at hand ----
+# found FILE TEXT WANTED: rows, and what the page says
+found() {
+    local browser
+    for browser in duktape chromium; do
+        [ $browser = duktape ] || command -v chromium >/dev/null || continue
+        assert_eq "$(PAGE_BROWSER=$browser "$SOURCE/tests/lib/page.py" "$1" "$2" | paste -sd ' ')" "$3" "search for '$2' ($browser)"
+    done
+}
+found "$T/four.html" 'P/ revoked' 'p/b 1 of 4 listed app instances'
+found "$T/four.html" 'not_issued' 'p/c p/d 2 of 4 listed app instances'
+found "$T/four.html" '' 'p/b p/a p/c p/d '
+found "$T/four.html" 'nobody' '0 of 4 listed app instances'
+
+# ---- kept, and made again ----
+made() { cat "$MNT/dashboard.html" | sha256sum; }
+stays() { # the page tells the time, to the second; the monitor may have something to note at first
+    local first
+    first=$(made)
+    sleep 1.1
+    [ "$(made)" = "$first" ]
+}
+wait_until 20 stays
+mkdir "$PROJECTS/p/apps/e"
+assert_has "$(cat "$MNT/dashboard.html")" 'p/e<' "what was just made"
+chmod 700 "$PROJECTS/p"
+assert_lacks "$(cat "$MNT/dashboard.html")" 'p/e<' "what was just closed to others"
+chmod 755 "$PROJECTS/p"
 check_clean
+
+# ---- more than are listed ----
+mkdir "$PROJECTS/many" "$PROJECTS/many/apps/sample"
+upload many int
+cat "$PROJECTS/many/apps/sample/device_ca.pem" >/dev/null
+stop_certfs
+"$BUILDDIR/tests/bench/fixture" "$STORE" many 10100 10100 >/dev/null
+start_certfs
+page_says() { grep -qF -- "$1" "$MNT/dashboard.html"; } # what takes long to make is kept for some seconds
+wait_until 30 page_says '<p>106 more are not listed; none of them needs anybody.'
+echo "a drill" >"$PROJECTS/many/signing_ca/compromised"
+wait_until 30 page_says '<p>106 more are not listed, and some of them need someone, too: these are the worst 10000.'
+assert_eq "$(grep -Ec 'scope="row">(many|p)/' "$MNT/dashboard.html")" 10000 "listed"

@@ -17,9 +17,36 @@ on_terminal() {
     script -qec "${*@Q}" /dev/null </dev/null
 }
 
+printf '#!/bin/sh\n[ ! -e "%s/refuse" ] || { echo no gateway >&2; exit 1; }\n' "$T" >"$T/push"
+chmod 755 "$T/push"
+write_conf '[hooks]' "push = $T/push" 'retries = 0'
 start_certfs
 exit_status 0 "$CERTFS" status "$MNT"
+
+# ---- the status of the whole ----
+# fleet_says SEVERITY MESSAGE NEED: and both forms say the same
+fleet_says() {
+    assert_eq "$(field "$MNT/status" severity): $(field "$MNT/status" message)" "$1: $2" "status of the fleet"
+    assert_eq "$(field "$MNT/status" projects_that_need_someone)" "$3" "how many need someone"
+    python3 - "$MNT" <<'PYTHON'
+import json, sys
+import yaml
+text, twin = yaml.safe_load(open(sys.argv[1] + "/status")), json.load(open(sys.argv[1] + "/status.json"))
+assert text == twin, (text, twin)
+PYTHON
+}
+fleet_says NOTICE "There is no project yet. Make one: mkdir projects/NAME." 0
 new_project p
+fleet_says NOTICE "There is no app instance yet. Make one: mkdir projects/PROJECT/apps/NAME." 0
+mkdir "$PROJECTS/p/apps/c"
+fleet_says NOTICE "Every project is as it should be. Nothing to do." 0
+mkdir -m 750 "$PROJECTS/closed"
+fleet_says ERROR "1 of 2 projects needs someone: the status of each says what to do." 1
+assert_lacks "$(cat "$MNT/status")" "closed:" "a project that is closed to others"
+assert_has "$(cat "$MNT/status")" "^# 1 of them closed to others" "that there is one"
+chmod 755 "$PROJECTS/closed"
+assert_has "$(cat "$MNT/status")" "^# closed: .*signing_ca/cert.pem" "a project that is open to others"
+rmdir "$PROJECTS/closed" "$PROJECTS/p/apps/c"
 mkdir "$PROJECTS/lost" "$PROJECTS/p/apps"/{a,b}
 cat "$PROJECTS/p/apps/a/device_ca.pem" >/dev/null
 exit_status 0 "$CERTFS" status "$MNT"
@@ -71,6 +98,31 @@ touch "$PROJECTS/p/force_update"
 exit_status 0 "$CERTFS" wait p "$MNT"
 assert_has "$(tail -n 1 "$T/out")" '^force_update: done, .* 0 failed' "the last line"
 assert_has "$(on_terminal "$CERTFS" wait p "$MNT")" 'force_update \[#{40}\]' "a full bar"
+touch "$T/refuse"
+touch "$PROJECTS/p/force_update"
+exit_status 1 "$CERTFS" wait p "$MNT"
+assert_has "$(tail -n 1 "$T/out")" '^force_update: done, 0 of 1 done, 1 failed' "the last line of a job whose hook failed"
+rm "$T/refuse"
 exit_status 1 "$CERTFS" wait nobody "$MNT"
 exit_status 2 "$CERTFS" wait
+
+# ---- watch: again and again, until it is ended ----
+"$CERTFS" status --watch "$MNT" >"$T/watched" 2>&1 &
+watcher=$!
+watched() { [ "$(grep -c "$1" "$T/watched")" -ge "$2" ]; }
+wait_until 20 watched '^lost ' 2
+mkdir "$PROJECTS/found"
+wait_until 20 watched '^found ' 1
+assert_lacks "$(cat "$T/watched")" $'\033' "control characters without a terminal"
+kill "$watcher"
+wait "$watcher" || true
+assert_has "$(timeout 5 script -qec "$(printf '%q ' "$CERTFS" status --watch "$MNT")" /dev/null </dev/null 2>/dev/null || true)" $'\033\\[2J' "a cleared terminal"
+"$CERTFS" status --watch "$MNT" >"$T/watched" 2>&1 &
+watcher=$!
+wait_until 20 watched '^lost ' 1
 check_clean
+stop_certfs
+status=0
+wait "$watcher" || status=$?
+assert_eq "$status" 1 "exit status when the mount ends"
+assert_has "$(tail -n 1 "$T/watched")" '^certfs: .*'"$MNT" "why"

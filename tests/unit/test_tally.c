@@ -218,6 +218,34 @@ static void count_one(struct world *w, rowid id, const struct project *project, 
 		*earliest = app.generation.not_after;
 }
 
+struct ranks {
+	int64_t of[STATE_COUNT];
+	struct app_ranked last;
+};
+
+static int take_rank(void *context, const struct app_ranked *row)
+{
+	struct ranks *ranks = context;
+
+	assert_true(row->rank > ranks->last.rank || (row->rank == ranks->last.rank && row->not_after >= ranks->last.not_after));
+	ranks->last = *row;
+	ranks->of[row->rank]++;
+	return 0;
+}
+
+/* The list of the dashboard has the same states: its statement is another one (store_ranked.c). */
+static void compare_ranked(struct world *w, const struct project *project, const int64_t of[STATE_COUNT])
+{
+	const struct app_ranking by = {.now = w->now,
+				       .renew_before = (int64_t)project->policy.renew_before_days * DAY,
+				       .room = APPS};
+	struct ranks ranks = {0};
+
+	OK(app_each_ranked(w->store, &project->row, &by, take_rank, &ranks, &err));
+	for (int state = 0; state < STATE_COUNT; state++)
+		assert_int_equal(ranks.of[state], of[state]);
+}
+
 static void compare(struct world *w)
 {
 	static const int windows[] = {0, 1, 10, 30, 89, 364};
@@ -246,6 +274,7 @@ static void compare(struct world *w)
 	assert_int_equal(counts.valid, of[STATE_VALID]);
 	assert_int_equal(counts.not_issued, of[STATE_NOT_ISSUED]);
 	assert_int_equal(counts.earliest, earliest);
+	compare_ranked(w, &project, of);
 }
 
 /* To the second where the state of one changes. */
