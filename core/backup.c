@@ -33,7 +33,7 @@ static int make_empty(const char *part, struct error *err)
 	_cleanup_close_ int fd = open(part, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 
 	if (fd < 0 || fchmod(fd, 0600) < 0)
-		return error_set(err, errno, "can't write the backup %s: %s", part, strerror(errno));
+		return error_system(err, errno, "can't write the backup %s", part);
 	return 0;
 }
 

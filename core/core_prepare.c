@@ -24,11 +24,11 @@ static int make_directory(const char *path, struct error *err)
 	for (char *slash = strchr(part + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
 		*slash = '\0';
 		if (mkdir(part, 0755) < 0 && errno != EEXIST)
-			return error_set(err, errno, "can't make the directory %s: %s", part, strerror(errno));
+			return error_system(err, errno, "can't make the directory %s", part);
 		*slash = '/';
 	}
 	if (mkdir(part, 0700) < 0 && errno != EEXIST)
-		return error_set(err, errno, "can't make the directory %s: %s", part, strerror(errno));
+		return error_system(err, errno, "can't make the directory %s", part);
 	return 0;
 }
 
@@ -48,7 +48,7 @@ static int lock_taken(int fd, const char *store_path, struct error *err)
 	pid[n > 0 ? n : 0] = '\0';
 	pid[strcspn(pid, "\n")] = '\0';
 	return error_set(err, EBUSY,
-			 "the store %s is in use by process %s: a store serves one mount at a time; unmount that one first",
+			 "the store %s is in use by process %s: a store serves one mount at a time: unmount that one first (`certfs status` finds it)",
 			 store_path, *pid ? pid : "(unknown)");
 }
 
@@ -63,12 +63,12 @@ int core_lock(const struct config *config, int *ret_fd, struct error *err)
 	snprintf(path, sizeof(path), "%s.lock", config->store_path);
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (fd < 0)
-		return error_set(err, errno, "can't open %s: %s", path, strerror(errno));
+		return error_system(err, errno, "can't open %s", path);
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
 		return errno == EWOULDBLOCK ? lock_taken(fd, config->store_path, err) :
-					      error_set(err, errno, "can't lock %s: %s", path, strerror(errno));
+					      error_system(err, errno, "can't lock %s", path);
 	if (ftruncate(fd, 0) < 0 || dprintf(fd, "%d\n", (int)getpid()) < 0)
-		return error_set(err, errno, "can't write %s: %s", path, strerror(errno));
+		return error_system(err, errno, "can't write %s", path);
 	*ret_fd = fd;
 	fd = -1;
 	return 0;
@@ -202,13 +202,13 @@ static int prepare_apart(const struct config *config, bool read_only, struct err
 	pid_t child;
 
 	if (pipe2(report, O_CLOEXEC) < 0)
-		return error_set(err, errno, "can't make a pipe: %s", strerror(errno));
+		return error_system(err, errno, "can't make a pipe to the process that opens the token");
 	from = report[0];
 	child = fork();
 	if (child == 0)
 		prepare_child(config, read_only, report[1]);
 	close(report[1]);
-	return child < 0 ? error_set(err, errno, "can't fork: %s", strerror(errno)) : child_result(from, child, err);
+	return child < 0 ? error_system(err, errno, "can't start the process that opens the token") : child_result(from, child, err);
 }
 
 int core_prepare(const struct config *config, bool read_only, struct error *err)

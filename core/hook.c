@@ -175,7 +175,7 @@ static int no_user(const struct config *config, struct error *err)
 {
 	const bool own = config->hook_user[0];
 
-	return error_set(err, ENOENT, "%s.user = %s: there is no such user", own ? "hooks" : "daemon",
+	return error_set(err, ENOENT, "%s.user = %s: there is no such user: make it (useradd --system), or leave that empty", own ? "hooks" : "daemon",
 			 own ? config->hook_user : config->daemon_user);
 }
 

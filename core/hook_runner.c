@@ -189,14 +189,14 @@ int core_hooks_start(const struct config *config, struct error *err)
 	pid_t pid;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
-		return error_set(err, errno, "no socket for the process that starts hooks: %s", strerror(errno));
+		return error_system(err, errno, "no socket for the process that starts hooks");
 	pid = fork();
 	if (pid == 0)
 		runner_run(config, worker, ends[1]);
 	close(ends[1]);
 	if (pid < 0) {
 		close(ends[0]);
-		return error_set(err, errno, "can't start the process that starts hooks: %s", strerror(errno));
+		return error_system(err, errno, "can't start the process that starts hooks");
 	}
 	runner = ends[0];
 	return 0;
@@ -221,7 +221,7 @@ int hook_runner_call(const struct hook_request *request, const int fds[3], struc
 	bool sent;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
-		return error_set(err, errno, "no socket for a hook: %s", strerror(errno));
+		return error_system(err, errno, "no socket for a hook");
 	sent = request_send(request, (const int[FDS]){fds[0], fds[1], fds[2], ends[1]});
 	close(ends[1]);
 	if (sent)

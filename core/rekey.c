@@ -51,11 +51,11 @@ static int settle_locked(const char *path, const char *next, struct store *store
 
 	begun_name(next, begun);
 	if (unlink(begun) < 0 && errno != ENOENT)
-		return error_set(err, errno, "can't remove %s: %s", begun, strerror(errno));
+		return error_system(err, errno, "can't remove %s", begun);
 	if (access(next, F_OK) < 0)
 		return 0;
 	if (core_seal_under(path, store, &seal, &terms, err) == 0)
-		r = unlink(next) < 0 ? error_set(err, errno, "can't remove %s: %s", next, strerror(errno))
+		r = unlink(next) < 0 ? error_system(err, errno, "can't remove %s", next)
 				     : place_sync_directory(path, err);
 	else if (core_seal_under(next, store, &seal, &terms, &ignored) == 0)
 		r = place_file(next, path, true, err);
@@ -80,7 +80,7 @@ int rekey_settle(const struct config *config, struct store *store, struct error 
 	if (directory < 0)
 		return directory;
 	if (flock(directory, LOCK_EX) < 0)
-		return error_set(err, errno, "can't lock the directory of %s: %s", path, strerror(errno));
+		return error_system(err, errno, "can't lock the directory of %s", path);
 	return settle_locked(path, next, store, err);
 }
 
@@ -92,7 +92,7 @@ static int same_owner(const char *path, const char *next, struct error *err)
 	struct stat st;
 
 	if (stat(path, &st) < 0 || chown(next, st.st_uid, st.st_gid) < 0 || chmod(next, st.st_mode & 0700) < 0)
-		return error_set(err, errno, "can't give %s the owner of %s: %s", next, path, strerror(errno));
+		return error_system(err, errno, "can't give %s the owner of %s", next, path);
 	return place_sync(next, err);
 }
 
@@ -115,7 +115,7 @@ static int rewrap(void *context, uint32_t term, struct span wrapped)
 	struct rekey *rekey = context;
 
 	if (rekey->count == (int)(sizeof(rekey->terms) / sizeof(rekey->terms[0])))
-		return error_set(rekey->err, ENOSPC, "the store has too many data keys");
+		return error_set(rekey->err, ENOSPC, "the store has more data keys than any certfs makes: run `certfs check`, restore a backup");
 	rekey->terms[rekey->count].term = term;
 	return seal_term_rewrap(rekey->from, rekey->to, term, wrapped, &rekey->terms[rekey->count++].wrapped,
 				rekey->err);

@@ -41,7 +41,7 @@ static void remove_part(const char *part)
 static int copy_from(const char *source, const char *part, struct error *err)
 {
 	struct store *store = NULL;
-	int r = access(source, R_OK) < 0 ? error_set(err, errno, "can't be read: %s", strerror(errno))
+	int r = access(source, R_OK) < 0 ? error_system(err, errno, "can't be read")
 					 : store_open(source, STORE_READ, &store, err);
 
 	if (r == 0)

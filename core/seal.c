@@ -37,7 +37,7 @@ int seal_new(struct span master_key, struct seal **ret, struct error *err)
 	struct seal *seal;
 
 	if (master_key.size != MASTER_KEY_SIZE)
-		return error_set(err, EKEYREJECTED, "the master key has %zu bytes, not %d", master_key.size,
+		return error_set(err, EKEYREJECTED, "the master key has %zu bytes, not %d: correct keystore.master_key", master_key.size,
 				 MASTER_KEY_SIZE);
 	seal = calloc(1, sizeof(*seal));
 	if (!seal)
@@ -49,7 +49,7 @@ int seal_new(struct span master_key, struct seal **ret, struct error *err)
 	seal->kdf = EVP_KDF_fetch(NULL, "HKDF", NULL);
 	if (!seal->cipher || !seal->kdf || buffer_status(&seal->master) < 0) {
 		seal_free(seal);
-		return error_set(err, ENOMEM, "out of memory, or OpenSSL lacks AES-256-GCM or HKDF");
+		return error_set(err, ENOMEM, "OpenSSL gives no AES-256-GCM or no HKDF: use its default provider (openssl.cnf), or free some memory");
 	}
 	*ret = seal;
 	return 0;
@@ -189,7 +189,7 @@ static int term_wrap(struct seal *seal, uint32_t term, struct span key, struct b
 	if (buffer_resize(&wrapped, NONCE_SIZE + DATA_KEY_SIZE + TAG_SIZE) < 0 || buffer_status(&aad) < 0)
 		return error_set(err, ENOMEM, "out of memory");
 	if (!gcm_encrypt(seal, seal->master.data, buffer_span(&aad), key, wrapped.data))
-		return error_set(err, EIO, "a data key could not be wrapped");
+		return error_set(err, EIO, "OpenSSL could not wrap a data key by the master key: nothing has changed; try again");
 	buffer_clear(ret);
 	*ret = buffer_take(&wrapped);
 	return 0;
@@ -219,7 +219,7 @@ int seal_term_create(struct seal *seal, uint32_t term, struct buffer *ret_wrappe
 	if (buffer_resize(&key, DATA_KEY_SIZE) < 0)
 		return error_set(err, ENOMEM, "out of memory");
 	if (RAND_priv_bytes(key.data, DATA_KEY_SIZE) != 1)
-		return error_set(err, EIO, "no random bytes for a data key");
+		return error_set(err, EIO, "the system gives no random bytes for a data key: try again when it does");
 	return term_wrap(seal, term, buffer_span(&key), ret_wrapped, err);
 }
 
@@ -245,7 +245,7 @@ static int term_put(struct seal *seal, uint32_t term, struct buffer *prk, struct
 	if (seal->count < TERMS_MAX)
 		seal->term[seal->count++] = (struct term){term, buffer_take(prk)};
 	else
-		r = error_set(err, ENOSPC, "the store has more than %d data keys", TERMS_MAX);
+		r = error_set(err, ENOSPC, "the store has more than %d data keys, which no certfs makes: run `certfs check`, restore a backup", TERMS_MAX);
 	pthread_rwlock_unlock(&seal->lock);
 	return r;
 }
@@ -261,7 +261,7 @@ int seal_term_add(struct seal *seal, uint32_t term, struct span wrapped, struct 
 	if (buffer_resize(&prk, PRK_SIZE) < 0)
 		return error_set(err, ENOMEM, "out of memory");
 	if (!hkdf(seal, EVP_KDF_HKDF_MODE_EXTRACT_ONLY, key.data, (struct span){0}, prk.data))
-		return error_set(err, EIO, "the store's data key can't be used: OpenSSL's HKDF failed");
+		return error_set(err, EIO, "the store's data key can't be used: OpenSSL's HKDF failed: use its default provider (openssl.cnf)");
 	return term_put(seal, term, &prk, err);
 }
 
@@ -333,7 +333,7 @@ int seal_close_row(struct seal *seal, const struct seal_row *row, struct span pl
 	       gcm_encrypt(seal, key, buffer_span(&aad), plain, blob.data + 1 + TERM_SIZE);
 	OPENSSL_cleanse(key, sizeof(key));
 	if (!done)
-		return error_set(err, EIO, "a private key could not be sealed");
+		return error_set(err, EIO, "OpenSSL could not seal a private key: nothing was issued; try again");
 	buffer_clear(ret);
 	*ret = buffer_take(&blob);
 	return 0;

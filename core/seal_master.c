@@ -28,7 +28,7 @@ static int master_check(int fd, const char *path, struct error *err)
 	struct stat st;
 
 	if (fstat(fd, &st) < 0)
-		return error_set(err, errno, "master key %s: %s", path, strerror(errno));
+		return error_system(err, errno, "master key %s", path);
 	if (st.st_uid != geteuid() && st.st_uid != 0 && !(geteuid() == 0 && owns_directory(path, st.st_uid)))
 		return error_set(err, EACCES, "master key %s: it belongs to another user: chown it to root, or to its directory's owner",
 				 path);
@@ -56,7 +56,7 @@ int seal_master_read(const char *path, struct buffer *ret, struct error *err)
 	if (r == 0)
 		r = buffer_resize(&key, MASTER_KEY_SIZE) < 0 ? error_set(err, ENOMEM, "out of memory") : 0;
 	if (r == 0 && read(fd, key.data, MASTER_KEY_SIZE) != MASTER_KEY_SIZE)
-		r = error_set(err, EIO, "master key %s: it can't be read", path);
+		r = error_set(err, EIO, "master key %s: it can't be read: restore the right file", path);
 	if (r < 0)
 		return r;
 	buffer_clear(ret);
@@ -70,15 +70,15 @@ static int master_fill(const char *part, const struct buffer *key, struct error 
 	ssize_t n;
 
 	if (unlink(part) < 0 && errno != ENOENT)
-		return error_set(err, errno, "can't make the master key %s: %s", part, strerror(errno));
+		return error_system(err, errno, "can't make the master key %s", part);
 	fd = open(part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0)
-		return error_set(err, errno, "can't make the master key %s: %s", part, strerror(errno));
+		return error_system(err, errno, "can't make the master key %s", part);
 	n = write(fd, key->data, key->size);
 	if (n >= 0 && n < (ssize_t)key->size)
 		errno = ENOSPC;
 	if (n != (ssize_t)key->size || fsync(fd) < 0)
-		return error_set(err, errno, "can't write the master key %s: %s", part, strerror(errno));
+		return error_system(err, errno, "can't write the master key %s", part);
 	return 0;
 }
 
@@ -91,7 +91,7 @@ static int master_write(const char *path, const struct buffer *key, struct error
 	snprintf(part, sizeof(part), "%s.new", path);
 	r = master_fill(part, key, err);
 	if (r == 0 && link(part, path) < 0)
-		r = error_set(err, errno, "can't make the master key %s: %s", path, strerror(errno));
+		r = error_system(err, errno, "can't make the master key %s", path);
 	unlink(part);
 	return r < 0 ? r : place_sync_directory(path, err);
 }
@@ -103,7 +103,7 @@ int seal_master_create(const char *path, struct buffer *ret, struct error *err)
 	if (buffer_resize(&key, MASTER_KEY_SIZE) < 0)
 		return error_set(err, ENOMEM, "out of memory");
 	if (RAND_priv_bytes(key.data, MASTER_KEY_SIZE) != 1)
-		return error_set(err, EIO, "no random bytes for the master key");
+		return error_set(err, EIO, "the system gives no random bytes for the master key: try again when it does");
 	if (master_write(path, &key, err) < 0)
 		return -err->code;
 	buffer_clear(ret);

@@ -67,7 +67,7 @@ int channel_watch(struct fuse_session *session, struct error *err)
 	static const struct fuse_custom_io io = {.writev = write_reply, .read = read_request};
 	int r = fuse_session_custom_io(session, &io, fuse_session_fd(session));
 
-	return r == 0 ? 0 : error_set(err, ENOMEM, "libfuse refuses to hand its replies over: %s", strerror(r > 0 ? r : -r));
+	return r == 0 ? 0 : error_set(err, ENOMEM, "libfuse refuses to hand its replies over: %s: certfs needs libfuse 3.14 or later", strerror(r > 0 ? r : -r));
 }
 
 /* ---- requests ---- */

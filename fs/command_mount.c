@@ -212,7 +212,7 @@ static int run(struct mount_request *request)
 	harden();
 	log_open(false, request->config.log_level);
 	if (chdir("/") < 0)
-		error_set(&err, errno, "can't change to the directory /: %s", strerror(errno));
+		error_system(&err, errno, "can't change to the directory /");
 	else if (serve(request, &err) == 0)
 		return STATUS_OK;
 	return command_failed(&err);

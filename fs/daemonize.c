@@ -48,7 +48,7 @@ static int child_status(pid_t child)
 	if (WIFEXITED(status) && WEXITSTATUS(status) != 0)
 		return WEXITSTATUS(status);
 	if (WIFSIGNALED(status))
-		log_write(LOG_ERR, "the background process was ended by signal %d (%s) before it could mount",
+		log_write(LOG_ERR, "the background process was ended by signal %d (%s) before it could mount: `certfs mount -f` shows what it does",
 			  WTERMSIG(status), strsignal(WTERMSIG(status)));
 	return 1;
 }
@@ -69,9 +69,9 @@ static void null_onto(int fd)
 static int become_background(int pipe_end, struct error *err)
 {
 	if (setsid() < 0)
-		return error_set(err, errno, "can't start a session for the background process: %s", strerror(errno));
+		return error_system(err, errno, "can't start a session for the background process");
 	if (dup2(pipe_end, STDERR_FILENO) < 0)
-		return error_set(err, errno, "can't redirect standard error: %s", strerror(errno));
+		return error_system(err, errno, "can't redirect standard error");
 	/* Whatever else was inherited is not ours, and somebody may wait for its end. */
 	close_range(STDERR_FILENO + 1, UINT_MAX, 0);
 	null_onto(STDIN_FILENO);
@@ -85,10 +85,10 @@ int daemonize(int *ret_status, struct error *err)
 	pid_t child;
 
 	if (pipe2(ends, O_CLOEXEC) < 0)
-		return error_set(err, errno, "can't make a pipe: %s", strerror(errno));
+		return error_system(err, errno, "can't make a pipe");
 	child = fork();
 	if (child < 0)
-		return error_set(err, errno, "can't start a process for the background: %s", strerror(errno));
+		return error_system(err, errno, "can't start a process for the background");
 	if (child == 0) {
 		close(ends[0]);
 		return become_background(ends[1], err);

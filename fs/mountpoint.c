@@ -30,7 +30,7 @@ static int resolve_failed(const char *typed, struct error *err)
 		return error_set(err, EACCES,
 				 "no permission to reach the mount point %s: run as root, or choose one that you own", typed);
 	default:
-		return error_set(err, errno, "can't use the mount point %s: %s", typed, strerror(errno));
+		return error_system(err, errno, "can't use the mount point %s", typed);
 	}
 }
 
@@ -184,7 +184,7 @@ static int check_device(struct error *err)
 	if (errno == EACCES || errno == EPERM)
 		return error_set(err, errno,
 				 "no permission to open /dev/fuse: run as root (in a container: give it --device /dev/fuse)");
-	return error_set(err, errno, "can't open /dev/fuse: %s", strerror(errno));
+	return error_system(err, errno, "can't open /dev/fuse");
 }
 
 int mountpoint_prepare(const char *mountpoint, struct error *err)

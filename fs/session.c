@@ -72,7 +72,7 @@ static int session_make(struct fs *fs, const struct session_options *options, st
 	fuse_opt_free_args(&args);
 	if (!ok)
 		return error_set(err, ENOMEM, "out of memory");
-	return fs->session ? 0 : error_set(err, EINVAL, "libfuse refuses the mount options (see the line above)");
+	return fs->session ? 0 : error_set(err, EINVAL, "libfuse refuses the mount options: correct what follows -o (the line above says which)");
 }
 
 /* ---- mounting ---- */

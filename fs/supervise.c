@@ -98,7 +98,7 @@ static int worker_fork(struct supervisor *s)
 	pid_t pid;
 
 	if (pipe2(report, O_CLOEXEC | O_NONBLOCK) < 0)
-		return error_set(&s->reason, errno, "can't make a pipe for the worker: %s", strerror(errno));
+		return error_system(&s->reason, errno, "can't make a pipe for the worker");
 	atomic_fetch_add(&s->fs->shared->workers, 1);
 	pid = fork();
 	if (pid == 0)
@@ -106,7 +106,7 @@ static int worker_fork(struct supervisor *s)
 	close(report[1]);
 	if (pid < 0) {
 		close(report[0]);
-		return error_set(&s->reason, errno, "can't start a worker: %s", strerror(errno));
+		return error_system(&s->reason, errno, "can't start a worker");
 	}
 	s->worker = pid;
 	s->report = report[0];
@@ -175,7 +175,7 @@ static void worker_unusable(struct supervisor *s)
 	}
 	s->restart = now + s->pause;
 	if (now - s->unusable_since > UNUSABLE_MAX_MS)
-		end(s, error_set(s->err, EIO, "%s can't be served for %d s now, giving up: %s", s->fs->mountpoint,
+		end(s, error_set(s->err, EIO, "%s can't be served for %d s now, giving up (mount again when the cause is gone): %s", s->fs->mountpoint,
 				 UNUSABLE_MAX_MS / 1000, s->reason.text));
 }
 
@@ -220,7 +220,7 @@ static void free_requests(const struct supervisor *s)
 	const int lost = channel_take_over(fuse_session_fd(s->fs->session), s->fs->shared);
 
 	if (lost > 0)
-		log_write(LOG_WARNING, "%d requests that the last worker left were answered with EIO", lost);
+		log_write(LOG_WARNING, "%d requests that the last worker left were answered with EIO: whoever made them has to repeat them", lost);
 }
 
 static void worker_ended(struct supervisor *s, int status)
@@ -235,7 +235,7 @@ static void worker_ended(struct supervisor *s, int status)
 		s->restart = clock_monotonic();
 	else if (code == WORKER_UNMOUNTED || s->stopping) {
 		if (code != WORKER_UNMOUNTED && code != WORKER_DRAINED)
-			log_write(LOG_WARNING, "the worker of %s ended before it had answered everything", s->fs->mountpoint);
+			log_write(LOG_WARNING, "the worker of %s ended before it had answered everything: whoever still waited has to ask again", s->fs->mountpoint);
 		end(s, 0);
 	} else if (code == WORKER_DRAINED) {
 		s->restart = clock_monotonic(); /* somebody sent the signal to the worker alone */
@@ -365,7 +365,7 @@ int supervise(struct fs *fs, const struct session_options *options, bool *ret_an
 	signal_set(&set);
 	s.signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (s.signals < 0)
-		return error_set(err, errno, "can't wait for signals: %s", strerror(errno));
+		return error_system(err, errno, "can't wait for signals");
 	while (!s.ended)
 		step(&s);
 	report_close(&s);

@@ -16,7 +16,7 @@ int tree_find_mount(char *ret, size_t size, struct error *err)
 	int found = 0;
 
 	if (!mounts)
-		return error_set(err, errno, "/proc/self/mounts: %s", strerror(errno));
+		return error_system(err, errno, "can't read /proc/self/mounts");
 	while ((entry = getmntent(mounts))) {
 		if (strcmp(entry->mnt_type, "fuse.certfs") != 0)
 			continue;
@@ -41,6 +41,11 @@ static int read_all(int fd, struct buffer *ret)
 	return n < 0 ? -errno : 0;
 }
 
+static int unreadable(const char *path, const char *mount, int code, struct error *err)
+{
+	return error_set(err, code, "can't read %s: %s: is %s the mount point of a certfs, and the name right?", path, strerror(code), mount);
+}
+
 int tree_read(const char *mount, const char *path, struct buffer *ret_text, struct error *err)
 {
 	char full[PATH_MAX];
@@ -49,12 +54,12 @@ int tree_read(const char *mount, const char *path, struct buffer *ret_text, stru
 	snprintf(full, sizeof(full), "%s/%s", mount, path);
 	fd = open(full, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
-		return error_set(err, errno, "%s: %s", full, strerror(errno));
+		return unreadable(full, mount, errno, err);
 	buffer_clear(ret_text);
 	r = read_all(fd, ret_text);
 	close(fd);
 	if (r < 0)
-		return error_set(err, -r, "%s: %s", full, strerror(-r));
+		return unreadable(full, mount, -r, err);
 	buffer_add(ret_text, "", 1);
 	return buffer_status(ret_text) < 0 ? error_set(err, ENOMEM, "out of memory") : 0;
 }

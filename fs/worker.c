@@ -99,7 +99,7 @@ static int receivers_start(struct worker *worker, struct error *err)
 		int r = pthread_create(&worker->receivers[i], NULL, receiver_run, worker);
 
 		if (r != 0)
-			return error_set(err, r, "can't start a receiving thread: %s", strerror(r));
+			return error_system(err, r, "can't start a receiving thread");
 		worker->started++;
 		snprintf(name, sizeof(name), "certfs-recv-%u", (unsigned int)i % 10);
 		pthread_setname_np(worker->receivers[i], name);

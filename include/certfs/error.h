@@ -21,6 +21,10 @@ struct error {
 int error_set(struct error *err, int code, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/* A system call has failed with code: the formatted sentence ("can't open PATH"), what the system says, and what helps against that. */
+int error_system(struct error *err, int code, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
 /* Puts a context in front of the sentence: "context: sentence". Returns -err->code. */
 int error_prefix(struct error *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -57,6 +57,19 @@ static void test_utf8(void **state)
 	assert_int_equal(err.text[sizeof(err.text) - 2], '?');
 }
 
+/* Object, cause, remedy. */
+static void test_system(void **state)
+{
+	struct error err = {0};
+
+	(void)state;
+	assert_int_equal(error_system(&err, ENOSPC, "can't write %s", "/a"), -ENOSPC);
+	assert_int_equal(err.code, ENOSPC);
+	assert_string_equal(err.text, "can't write /a: No space left on device: free some space there");
+	assert_int_equal(error_system(&err, EXDEV, "can't move %s", "/a"), -EXDEV);
+	assert_string_equal(err.text, "can't move /a: Invalid cross-device link");
+}
+
 static void test_truncation(void **state)
 {
 	char text[2 * sizeof(((struct error *)0)->text)];
@@ -108,6 +121,7 @@ int main(void)
 		cmocka_unit_test(test_set_replaces),
 		cmocka_unit_test(test_control_characters),
 		cmocka_unit_test(test_utf8),
+		cmocka_unit_test(test_system),
 		cmocka_unit_test(test_truncation),
 		cmocka_unit_test(test_argument_is_text),
 		cmocka_unit_test(test_prefix_keeps_code),
