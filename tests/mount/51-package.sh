@@ -56,6 +56,30 @@ make_intermediate int root
 machine mkdir /run/certfs/projects/p /run/certfs/projects/p/apps/gw
 cat "$CA/int.chain" "$CA/int.key" | machine tee /run/certfs/projects/p/signing_ca/cert.pem >/dev/null
 machine cat /run/certfs/projects/p/apps/gw/device_ca.pem >"$T/gw.pem"
+machine mkdir /run/certfs/projects/plant-8
+machine touch /root/store.db
+while read -r wanted words; do
+    # shellcheck disable=SC2086 # words
+    assert_eq "$(completions $words | sort | paste -sd ,)" "$wanted" "certfs $words<tab>"
+done <<'COMPLETIONS'
+p,plant-8 wait p
+plant-8 wait pl
+/run/certfs wait p /
+/run/certfs status /r
+--check status --c
+--json status --j
+p/,plant-8/ status --check p
+p/gw status --check p/
+--min-days status --check p/gw --m
+/root/store.db backup /root/s
+/root/store.db restore /root/s
+-c backup -
+-c rekey -
+/etc/certfs/certfs.conf rekey -c /etc/certfs/
+COMPLETIONS
+assert_eq "$(completions rekey '')" "" "certfs rekey <tab>"
+assert_eq "$(completions restore -c /etc/certfs/certfs.conf /root/s)" /root/store.db "certfs restore -c FILE /root/s<tab>"
+machine rmdir /run/certfs/projects/plant-8
 machine kill -TERM "$pid"
 wait_until 30 unmounted
 
