@@ -143,6 +143,7 @@ void core_audit(struct core *core, const struct caller *caller, const char *acti
 	v->row = audit_record(caller, action, object);
 	v->row.app = app;
 	v->row.generation = generation;
+	v->verb.job.repeatable = true;
 	v->verb.job.when_read_only = true; /* a key leaves, and that is to be known */
 	verb_submit(&v->verb, audit_apply);
 }

@@ -201,7 +201,7 @@ static int issuing_sign(struct issuing *issuing, struct error *err)
 
 static void issuing_commit(struct issuing *issuing)
 {
-	issuing->job = (struct job){.apply = issuing_apply, .done = issuing_committed};
+	issuing->job = (struct job){.apply = issuing_apply, .done = issuing_committed, .repeatable = true};
 	if (issuing->order->cause == ISSUE_FOR_RENEW)
 		issuing->job.caller = issuing->order->caller;
 	writer_submit(issuing->core->writer, &issuing->job);
@@ -210,6 +210,7 @@ static void issuing_commit(struct issuing *issuing)
 static void sign_task(struct task *task)
 {
 	struct issuing *issuing = (struct issuing *)((char *)task - offsetof(struct issuing, task));
+	struct writer *writer = issuing->core->writer;
 	struct error err = {0};
 	int r = issuing_sign(issuing, &err);
 
@@ -217,6 +218,14 @@ static void sign_task(struct task *task)
 		issuing->finished(issuing, r, &err);
 	else
 		issuing_commit(issuing);
+	writer_expect(writer, -1);
+}
+
+static void issuing_go_and_sign(struct issuing *issuing)
+{
+	writer_expect(issuing->core->writer, 1);
+	issuing->task.run = sign_task;
+	pool_submit(issuing->core->pool, &issuing->task);
 }
 
 /* ---- the pool's first stage: decide, find a key ---- */
@@ -230,8 +239,7 @@ static void key_ready(struct keypool_waiter *waiter, struct keypair *key, const 
 		return;
 	}
 	issuing->key = key;
-	issuing->task.run = sign_task;
-	pool_submit(issuing->core->pool, &issuing->task);
+	issuing_go_and_sign(issuing);
 }
 
 /* A renewal keeps its key (certificate and key read apart still match), unless something asks for another one. */
@@ -269,7 +277,7 @@ static void issuing_find_key(struct issuing *issuing)
 	if (keeps_key(issuing->view)) {
 		r = key_of_generation(issuing->core, &issuing->view->generation, &issuing->key, &err);
 		if (r == 0)
-			issuing->task.run(&issuing->task);
+			issuing_go_and_sign(issuing);
 		else if (r == -ENOENT) /* another generation came meanwhile and took it: look again */
 			issue_make(issuing);
 		else
@@ -328,7 +336,6 @@ static void decide_task(struct task *task)
 		issuing->finished(issuing, r, &err);
 		return;
 	}
-	issuing->task.run = sign_task;
 	issuing_find_key(issuing);
 }
 

@@ -127,9 +127,11 @@ int generation_insert(struct store *store, struct generation_row *row, rowid sig
 			      row->issued_at, row->previous_at, (int64_t)row->key_type,
 			      (struct span){row->spki, FINGERPRINT_SIZE}, cert, sealed);
 
-	if (r == 0)
-		row->id = store_last_id(store);
-	return r;
+	if (r < 0)
+		return r;
+	row->id = store_last_id(store);
+	r = pending_count(store, TOTAL_ISSUED, 1, err);
+	return r == 0 && row->number > 1 ? pending_count(store, TOTAL_RENEWED, 1, err) : r;
 }
 
 int generation_drop_key(struct store *store, rowid id, struct error *err)
@@ -137,27 +139,53 @@ int generation_drop_key(struct store *store, rowid id, struct error *err)
 	return statement_run(store, err, "UPDATE generation SET sealed=NULL WHERE id=?", "i", id);
 }
 
+/* stmt tells how many have no revocation yet of those that get one. */
+static int count_revoked(struct store *store, sqlite3_stmt *stmt, struct error *err)
+{
+	_cleanup_statement_ sqlite3_stmt *owned = stmt;
+	int r = statement_one(store, owned, "count", err);
+
+	return r == 0 ? pending_count(store, TOTAL_REVOKED, sqlite3_column_int64(owned, 0), err) : r;
+}
+
 int generation_revoke(struct store *store, rowid id, unixtime at, const char *reason, struct error *err)
 {
-	return statement_run(store, err,
-			     "UPDATE generation SET revoked_at=?, revoke_reason=? WHERE id=? AND (revoked_at=0 OR revoked_at>?)",
-			     "itii", at, reason, id, at);
+	int r = count_revoked(store, statement(store, err, "SELECT count(*) FROM generation WHERE id=? AND revoked_at=0", "i", id),
+			      err);
+
+	return r < 0 ? r :
+		       statement_run(store, err,
+				     "UPDATE generation SET revoked_at=?, revoke_reason=? WHERE id=? AND (revoked_at=0 OR revoked_at>?)",
+				     "itii", at, reason, id, at);
 }
 
 int generation_revoke_up_to(struct store *store, rowid app, int64_t number, unixtime at, const char *reason,
 			    struct error *err)
 {
-	return statement_run(store, err,
-			     "UPDATE generation SET revoked_at=?, revoke_reason=?"
-			     " WHERE app=? AND number<=? AND not_after>? AND (revoked_at=0 OR revoked_at>?)",
-			     "itiiii", at, reason, app, number, at, at);
+	int r = count_revoked(store,
+			      statement(store, err,
+					"SELECT count(*) FROM generation WHERE app=? AND number<=? AND not_after>? AND revoked_at=0",
+					"iii", app, number, at),
+			      err);
+
+	return r < 0 ? r :
+		       statement_run(store, err,
+				     "UPDATE generation SET revoked_at=?, revoke_reason=?"
+				     " WHERE app=? AND number<=? AND not_after>? AND (revoked_at=0 OR revoked_at>?)",
+				     "itiiii", at, reason, app, number, at, at);
 }
 
 int generation_retire(struct store *store, rowid app, unixtime now, const char *reason, struct error *err)
 {
-	return statement_run(store, err,
-			     "UPDATE generation SET sealed=NULL,"
-			     " revoke_reason=CASE WHEN (revoked_at=0 OR revoked_at>?) AND not_after>? THEN ? ELSE revoke_reason END,"
-			     " revoked_at=CASE WHEN (revoked_at=0 OR revoked_at>?) AND not_after>? THEN ? ELSE revoked_at END WHERE app=?",
-			     "iitiiii", now, now, reason, now, now, now, app);
+	int r = count_revoked(store,
+			      statement(store, err, "SELECT count(*) FROM generation WHERE app=? AND not_after>? AND revoked_at=0",
+					"ii", app, now),
+			      err);
+
+	return r < 0 ? r :
+		       statement_run(store, err,
+				     "UPDATE generation SET sealed=NULL,"
+				     " revoke_reason=CASE WHEN (revoked_at=0 OR revoked_at>?) AND not_after>? THEN ? ELSE revoke_reason END,"
+				     " revoked_at=CASE WHEN (revoked_at=0 OR revoked_at>?) AND not_after>? THEN ? ELSE revoked_at END WHERE app=?",
+				     "iitiiii", now, now, reason, now, now, now, app);
 }

@@ -59,6 +59,10 @@ static inline int64_t tally_bucket_of(int64_t at, int level)
 /* [w] A tally counts `by` more; where shaped, in the buckets of `at`, too. The tables are written at the end of the transaction, and outside
  * of one at once. */
 int pending_add(struct store *store, rowid tally, bool shaped, int64_t at, int64_t by, struct error *err);
+
+/* [w] The same for what has ever happened (table total). */
+enum total { TOTAL_ISSUED, TOTAL_RENEWED, TOTAL_REVOKED, TOTAL_COUNT };
+int pending_count(struct store *store, enum total total, int64_t by, struct error *err);
 int pending_write(struct store *store, struct error *err);
 
 /* What a connection has pending follows its transactions: store.c calls these. */

@@ -1,4 +1,4 @@
-/* Changes of the counts by state (store_tally.c), collected until their transaction ends: what a group commit does to hundreds of app
+/* Changes of the counts by state (store_tally.c) and of totals, collected until their transaction ends: what a group commit does to hundreds of app
  * instances comes to a few rows, written once. Only the writer's connection has any. */
 #include "store_internal.h"
 
@@ -17,6 +17,7 @@ struct pending {
 	struct change *change;
 	size_t count, room, written;
 	size_t mark, mark_written;
+	int64_t total[TOTAL_COUNT], mark_total[TOTAL_COUNT]; /* not written yet */
 };
 
 int pending_new(struct pending **ret, struct error *err)
@@ -35,6 +36,7 @@ void pending_free(struct pending *pending)
 void pending_clear(struct pending *pending)
 {
 	pending->count = pending->written = 0;
+	memset(pending->total, 0, sizeof(pending->total));
 	pending_mark(pending);
 }
 
@@ -42,12 +44,14 @@ void pending_mark(struct pending *pending)
 {
 	pending->mark = pending->count;
 	pending->mark_written = pending->written;
+	memcpy(pending->mark_total, pending->total, sizeof(pending->total));
 }
 
 void pending_undo(struct pending *pending)
 {
 	pending->count = pending->mark;
 	pending->written = pending->mark_written;
+	memcpy(pending->total, pending->mark_total, sizeof(pending->total));
 }
 
 static int pending_grow(struct pending *pending, struct error *err)
@@ -70,6 +74,12 @@ int pending_add(struct store *store, rowid tally, bool shaped, int64_t at, int64
 	if (r < 0)
 		return r;
 	pending->change[pending->count++] = (struct change){.tally = tally, .at = at, .by = by, .shaped = shaped};
+	return store_in_transaction(store) ? 0 : pending_write(store, err);
+}
+
+int pending_count(struct store *store, enum total total, int64_t by, struct error *err)
+{
+	store_pending(store)->total[total] += by;
 	return store_in_transaction(store) ? 0 : pending_write(store, err);
 }
 
@@ -156,10 +166,24 @@ static int write_sorted(struct store *store, const struct change *change, size_t
 	return r;
 }
 
-/* Sorted is a copy: a savepoint may cut the list. */
-int pending_write(struct store *store, struct error *err)
+static int write_counts(struct store *store, struct pending *pending, struct error *err)
 {
-	struct pending *pending = store_pending(store);
+	static const char *const name[TOTAL_COUNT] = {"issued", "renewed", "revoked"};
+	int r = 0;
+
+	for (int i = 0; i < TOTAL_COUNT && r == 0; i++) {
+		if (pending->total[i] == 0)
+			continue;
+		r = statement_run(store, err, "UPDATE total SET value=value+? WHERE name=?", "it", pending->total[i], name[i]);
+		if (r == 0)
+			pending->total[i] = 0;
+	}
+	return r;
+}
+
+/* Sorted is a copy: a savepoint may cut the list. */
+static int write_changes(struct store *store, struct pending *pending, struct error *err)
+{
 	const size_t count = pending->count - pending->written;
 	struct change *sorted;
 	int r;
@@ -175,6 +199,16 @@ int pending_write(struct store *store, struct error *err)
 	free(sorted);
 	if (r == 0)
 		pending->written = pending->count;
+	return r;
+}
+
+int pending_write(struct store *store, struct error *err)
+{
+	struct pending *pending = store_pending(store);
+	int r = write_changes(store, pending, err);
+
+	if (r == 0)
+		r = write_counts(store, pending, err);
 	if (r == 0 && !store_in_transaction(store))
 		pending_clear(pending);
 	return r;

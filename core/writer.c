@@ -9,7 +9,7 @@
 #include "event_log.h"
 #include "trouble.h"
 
-enum { BATCH_MAX = 1000, ANSWERS_KEPT_SECONDS = 600 };
+enum { BATCH_MAX = 1000, BATCH_GOOD = 128, WAIT_NS = 1000 * 1000, ANSWERS_KEPT_SECONDS = 600 };
 
 struct writer {
 	struct store *store; /* only the thread's */
@@ -24,8 +24,32 @@ struct writer {
 	pthread_cond_t wake;
 	struct job *head; /* protected by lock, as what follows */
 	struct job **tail;
+	int queued;
+	int expected;      /* see writer_expect */
+	bool waits_for_more;
 	bool ending;
 };
+
+static bool worth_waiting(const struct writer *writer)
+{
+	return writer->expected > 0 && writer->queued < BATCH_GOOD && !writer->ending;
+}
+
+/* A commit costs as much as ten issues or so, whatever is in it: those that are being signed come along. */
+static void wait_for_more(struct writer *writer)
+{
+	struct timespec end;
+
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	end.tv_nsec += WAIT_NS;
+	end.tv_sec += end.tv_nsec / 1000000000;
+	end.tv_nsec %= 1000000000;
+	writer->waits_for_more = true;
+	while (worth_waiting(writer))
+		if (pthread_cond_clockwait(&writer->wake, &writer->lock, CLOCK_MONOTONIC, &end) != 0)
+			break;
+	writer->waits_for_more = false;
+}
 
 /* Takes up to BATCH_MAX jobs; waits for the first. NULL: the end has come and nothing is left. */
 static struct job *writer_take(struct writer *writer)
@@ -36,8 +60,9 @@ static struct job *writer_take(struct writer *writer)
 	pthread_mutex_lock(&writer->lock);
 	while (!writer->head && !writer->ending)
 		pthread_cond_wait(&writer->wake, &writer->lock);
+	wait_for_more(writer);
 	batch = writer->head;
-	for (int n = 0; *last && n < BATCH_MAX; n++)
+	for (int n = 0; *last && n < BATCH_MAX; n++, writer->queued--)
 		last = &(*last)->next;
 	writer->head = *last;
 	if (!writer->head)
@@ -67,7 +92,7 @@ static int job_remember(struct writer *writer, struct job *job)
 			   &job->error);
 }
 
-static int job_apply(struct writer *writer, struct job *job)
+static int job_do(struct writer *writer, struct job *job)
 {
 	const int mark = event_log_mark();
 	int r = writer->read_only && !job->when_read_only ?
@@ -76,18 +101,65 @@ static int job_apply(struct writer *writer, struct job *job)
 
 	if (r != 0)
 		return r < 0 ? r : 0;
-	r = store_savepoint(writer->store, &job->error);
+	r = job->apply(job, writer->store, &job->error);
+	return r >= 0 ? job_remember(writer, job) : r;
+}
+
+static int job_apply(struct writer *writer, struct job *job)
+{
+	int r = store_savepoint(writer->store, &job->error);
+
 	if (r < 0)
 		return r;
-	r = job->apply(job, writer->store, &job->error);
-	if (r >= 0)
-		r = job_remember(writer, job);
+	r = job_do(writer, job);
 	if (r >= 0)
 		return store_release(writer->store, &job->error);
 	event_log_undo(mark);
 	if (store_in_transaction(writer->store))
 		store_undo(writer->store);
 	return r;
+}
+
+/* SQLite gave up the whole transaction: disk full, I/O error, … */
+static int transaction_lost(const struct writer *writer, const struct job *job, struct error *err)
+{
+	if (store_in_transaction(writer->store))
+		return 0;
+	*err = job->error;
+	return job->r < 0 ? job->r : error_set(err, EIO, "the store lost its transaction");
+}
+
+/* Each in a savepoint of its own: one that fails is undone, the others stay. */
+static int apply_one_by_one(struct writer *writer, struct job *batch, struct error *err)
+{
+	int r = 0;
+
+	for (struct job *job = batch; job && r == 0; job = job->next) {
+		job->error = (struct error){0};
+		job->r = job_apply(writer, job);
+		r = transaction_lost(writer, job, err);
+	}
+	return r;
+}
+
+/* Within a savepoint SQLite copies every page before it changes it, so a batch whose jobs can all be applied again goes without. 1: they
+ * are applied. 0: one failed, and the transaction begins anew. Negative: the transaction is lost. */
+static int apply_together(struct writer *writer, struct job *batch, struct error *err)
+{
+	int r = 0;
+
+	for (const struct job *job = batch; job; job = job->next)
+		if (!job->repeatable)
+			return 0;
+	for (struct job *job = batch; job && r >= 0; job = job->next) {
+		job->r = r = job_do(writer, job);
+		if (transaction_lost(writer, job, err) < 0)
+			return -err->code;
+	}
+	if (r >= 0)
+		return 1;
+	store_rollback(writer->store);
+	return store_begin(writer->store, err);
 }
 
 /* One transaction for the whole batch. A failure of the store itself fails the batch: what was applied is rolled back. */
@@ -97,16 +169,13 @@ static int batch_apply(struct writer *writer, struct job *batch, struct error *e
 
 	if (r == 0)
 		r = store_begin(writer->store, err);
-	for (struct job *job = batch; job && r == 0; job = job->next) {
-		job->r = job_apply(writer, job);
-		if (!store_in_transaction(writer->store)) {
-			*err = job->error; /* SQLite gave up the whole transaction: disk full, I/O error, … */
-			r = job->r < 0 ? job->r : error_set(err, EIO, "the store lost its transaction");
-		}
-	}
-	if (r == 0 && !writer->read_only)
-		r = trouble_event(&writer->trouble, writer->store, err);
 	if (r == 0)
+		r = apply_together(writer, batch, err);
+	if (r == 0)
+		r = apply_one_by_one(writer, batch, err);
+	if (r >= 0 && !writer->read_only)
+		r = trouble_event(&writer->trouble, writer->store, err);
+	if (r >= 0)
 		r = store_commit(writer->store, err);
 	if (r < 0)
 		return r;
@@ -234,7 +303,18 @@ void writer_submit(struct writer *writer, struct job *job)
 	pthread_mutex_lock(&writer->lock);
 	*writer->tail = job;
 	writer->tail = &job->next;
-	pthread_cond_signal(&writer->wake);
+	writer->queued++;
+	if (!writer->waits_for_more || !worth_waiting(writer))
+		pthread_cond_signal(&writer->wake);
+	pthread_mutex_unlock(&writer->lock);
+}
+
+void writer_expect(struct writer *writer, int by)
+{
+	pthread_mutex_lock(&writer->lock);
+	writer->expected += by;
+	if (writer->waits_for_more && !worth_waiting(writer))
+		pthread_cond_signal(&writer->wake);
 	pthread_mutex_unlock(&writer->lock);
 }
 

@@ -16,6 +16,7 @@ struct job {
 	struct job *next;     /* the writer's */
 	struct caller caller; /* caller.request != 0: remembered with its result */
 	int64_t result;       /* set by apply; what a resent request is answered with */
+	bool repeatable;      /* set by its maker: apply may be undone and run again: a batch of such jobs needs no savepoints */
 	bool when_read_only;  /* set by its maker: it is no change of the tree, and done under -o ro, too */
 	bool replayed;        /* this was a resent request that had been applied: only result is set */
 	rowid touched_project; /* set by apply: snapshots to drop from the caches, 0: none */
@@ -24,7 +25,7 @@ struct job {
 	bool touched_all;     /* every project and signing CA */
 	bool announce;        /* set by apply: what may be remembered of files of touched_app, or else of touched_project, is no longer true */
 
-	/* Changes the store, on the writer's thread, inside a savepoint. */
+	/* Changes the store, on the writer's thread. What it has changed is undone if it fails. */
 	int (*apply)(struct job *job, struct store *store, struct error *err);
 
 	/* Answers, on the writer's thread, after the commit or the failure (r < 0, *err says why). Owns the job. Must not block. */
@@ -52,6 +53,10 @@ void writer_free(struct writer *writer);
 
 /* Hands the job over; done() will run. Any thread, done() callbacks included. */
 void writer_submit(struct writer *writer, struct job *job);
+
+/* by jobs more (or, negative, fewer) will be submitted very soon: the writer lets them into the transaction that it is about to begin, for a
+ * millisecond at most. A job that is submitted is still counted: say so after that. Any thread. */
+void writer_expect(struct writer *writer, int by);
 
 /* A connection for reading failed, err says why: it gets into the log, and into the events as the writer's own failures do, when the
  * store can be written again, once a minute at most. Any thread. */
