@@ -21,15 +21,10 @@ int core_project_find(struct core *core, const char *name, rowid *ret, struct er
 
 int core_app_find(struct core *core, rowid project, const char *name, rowid *ret, struct error *err)
 {
-	struct app_row row;
 	struct store *store;
 	int r = core_reader(core, &store, err);
 
-	if (r == 0)
-		r = app_by_name(store, project, name, &row, err);
-	if (r == 0)
-		*ret = row.id;
-	return r;
+	return r == 0 ? app_id_of_name(store, project, name, ret, err) : r;
 }
 
 struct names core_names(struct core *core, rowid project, rowid app)

@@ -207,10 +207,8 @@ static void issuing_commit(struct issuing *issuing)
 	writer_submit(issuing->core->writer, &issuing->job);
 }
 
-static void sign_task(struct task *task)
+static void issuing_finish_up(struct issuing *issuing)
 {
-	struct issuing *issuing = (struct issuing *)((char *)task - offsetof(struct issuing, task));
-	struct writer *writer = issuing->core->writer;
 	struct error err = {0};
 	int r = issuing_sign(issuing, &err);
 
@@ -218,18 +216,20 @@ static void sign_task(struct task *task)
 		issuing->finished(issuing, r, &err);
 	else
 		issuing_commit(issuing);
-	writer_expect(writer, -1);
 }
 
-static void issuing_go_and_sign(struct issuing *issuing)
+static void sign_task(struct task *task)
 {
-	writer_expect(issuing->core->writer, 1);
-	issuing->task.run = sign_task;
-	pool_submit(issuing->core->pool, &issuing->task);
+	struct issuing *issuing = (struct issuing *)((char *)task - offsetof(struct issuing, task));
+	struct writer *writer = issuing->core->writer;
+
+	issuing_finish_up(issuing);
+	writer_expect(writer, -1);
 }
 
 /* ---- the pool's first stage: decide, find a key ---- */
 
+/* One that had to be waited for. */
 static void key_ready(struct keypool_waiter *waiter, struct keypair *key, const struct error *err)
 {
 	struct issuing *issuing = (struct issuing *)((char *)waiter - offsetof(struct issuing, waiter));
@@ -239,7 +239,9 @@ static void key_ready(struct keypool_waiter *waiter, struct keypair *key, const 
 		return;
 	}
 	issuing->key = key;
-	issuing_go_and_sign(issuing);
+	issuing->task.run = sign_task;
+	writer_expect(issuing->core->writer, 1);
+	pool_submit(issuing->core->pool, &issuing->task);
 }
 
 /* A renewal keeps its key (certificate and key read apart still match), unless something asks for another one. */
@@ -268,24 +270,17 @@ static int key_of_generation(struct core *core, const struct generation_row *gen
 	return r == 0 ? keypair_from_pkcs8(buffer_span(&plain), ret, err) : r;
 }
 
-static void issuing_find_key(struct issuing *issuing)
+/* 1: there is one, 0: it comes later, to key_ready. */
+static int issuing_find_key(struct issuing *issuing, struct error *err)
 {
 	const enum key_type type = issuing->view->project->policy.key_type;
-	struct error err = {0};
 	int r;
 
-	if (keeps_key(issuing->view)) {
-		r = key_of_generation(issuing->core, &issuing->view->generation, &issuing->key, &err);
-		if (r == 0)
-			issuing_go_and_sign(issuing);
-		else if (r == -ENOENT) /* another generation came meanwhile and took it: look again */
-			issue_make(issuing);
-		else
-			issuing->finished(issuing, r, &err);
-		return;
-	}
 	issuing->waiter.ready = key_ready;
-	keypool_take(issuing->core->keypool, type, &issuing->waiter);
+	if (!keeps_key(issuing->view))
+		return keypool_take(issuing->core->keypool, type, &issuing->waiter, &issuing->key, err);
+	r = key_of_generation(issuing->core, &issuing->view->generation, &issuing->key, err);
+	return r == 0 ? 1 : r;
 }
 
 static int decide_read(const struct view *view, struct error *err)
@@ -326,22 +321,38 @@ static int issuing_decide(struct issuing *issuing, struct error *err)
 	}
 }
 
+/* A key that is at hand is used at once: who waits for this certificate waits for no other one's turn. */
+static void issuing_go_on(struct issuing *issuing)
+{
+	struct error err = {0};
+	int r = issuing_find_key(issuing, &err);
+
+	if (r > 0)
+		issuing_finish_up(issuing);
+	else if (r == -ENOENT) /* another generation came meanwhile and took it: look again */
+		issue_make(issuing);
+	else if (r < 0)
+		issuing->finished(issuing, r, &err);
+}
+
 static void decide_task(struct task *task)
 {
 	struct issuing *issuing = (struct issuing *)((char *)task - offsetof(struct issuing, task));
+	struct writer *writer = issuing->core->writer;
 	struct error err = {0};
 	int r = issuing_decide(issuing, &err);
 
-	if (r <= 0) {
+	if (r > 0)
+		issuing_go_on(issuing);
+	else
 		issuing->finished(issuing, r, &err);
-		return;
-	}
-	issuing_find_key(issuing);
+	writer_expect(writer, -1);
 }
 
 void issue_make(struct issuing *issuing)
 {
 	issuing_reset(issuing);
 	issuing->task.run = decide_task;
+	writer_expect(issuing->core->writer, 1);
 	pool_submit(issuing->core->pool, &issuing->task);
 }

@@ -148,21 +148,21 @@ void keypool_want(struct keypool *keypool, enum key_type type)
 	pthread_mutex_unlock(&keypool->lock);
 }
 
-void keypool_take(struct keypool *keypool, enum key_type type, struct keypool_waiter *waiter)
+int keypool_take(struct keypool *keypool, enum key_type type, struct keypool_waiter *waiter, struct keypair **ret,
+		 struct error *err)
 {
 	struct shelf *shelf = &keypool->shelf[type];
-	struct keypair *key = NULL;
-	struct error err = {0};
+	int r = 0;
 
 	if (stock_wanted[type] == 0) {
-		(void)keypair_generate(type, &key, &err);
-		waiter->ready(waiter, key, &err);
-		return;
+		r = keypair_generate(type, ret, err);
+		return r == 0 ? 1 : r;
 	}
 	pthread_mutex_lock(&keypool->lock);
 	shelf->wanted = true;
 	if (shelf->count > 0) {
-		key = shelf->key[--shelf->count];
+		*ret = shelf->key[--shelf->count];
+		r = 1;
 	} else {
 		waiter->next = NULL;
 		*shelf->tail = waiter;
@@ -170,6 +170,5 @@ void keypool_take(struct keypool *keypool, enum key_type type, struct keypool_wa
 	}
 	pthread_cond_signal(&keypool->wake);
 	pthread_mutex_unlock(&keypool->lock);
-	if (key)
-		waiter->ready(waiter, key, &err);
+	return r;
 }

@@ -6,8 +6,7 @@
 
 struct keypool;
 
-/* Somebody who waits for a key; embed it. ready() runs once, on the keypool's thread or the caller's: it owns the key, or gets
- * NULL and the error. */
+/* Somebody who waits for a key; embed it. ready() runs once, on the keypool's thread: it owns the key, or gets NULL and the error. */
 struct keypool_waiter {
 	struct keypool_waiter *next;
 	void (*ready)(struct keypool_waiter *waiter, struct keypair *key, const struct error *err);
@@ -19,6 +18,8 @@ void keypool_free(struct keypool *keypool); /* nobody may be waiting */
 /* Starts to keep keys of that type in stock. Cheap when it does already. */
 void keypool_want(struct keypool *keypool, enum key_type type);
 
-void keypool_take(struct keypool *keypool, enum key_type type, struct keypool_waiter *waiter);
+/* 1: *ret is a key. 0: there will be one, for waiter->ready(), which may already run. */
+int keypool_take(struct keypool *keypool, enum key_type type, struct keypool_waiter *waiter, struct keypair **ret,
+		 struct error *err);
 
 #endif

@@ -184,7 +184,7 @@ int procedure_delete(struct store *store, rowid app, struct error *err);        
 /* ---- app instances (store_app.c) ---- */
 
 int app_by_id(struct store *store, rowid id, struct app_row *ret, struct error *err);
-int app_by_name(struct store *store, rowid project, const char *name, struct app_row *ret, struct error *err);
+int app_id_of_name(struct store *store, rowid project, const char *name, rowid *ret, struct error *err);
 int app_each(struct store *store, rowid project, rowid after, int (*each)(void *context, rowid id, const char *name),
 	     void *context, struct error *err);
 int app_insert(struct store *store, struct app_row *row, struct error *err); /* [w] sets row->id */

@@ -45,12 +45,16 @@ int app_by_id(struct store *store, rowid id, struct app_row *ret, struct error *
 	return app_get(store, stmt, ret, err);
 }
 
-int app_by_name(struct store *store, rowid project, const char *name, struct app_row *ret, struct error *err)
+/* Of the index alone: each first look at a name asks. */
+int app_id_of_name(struct store *store, rowid project, const char *name, rowid *ret, struct error *err)
 {
 	_cleanup_statement_ sqlite3_stmt *stmt =
-		statement(store, err, "SELECT " APP_COLUMNS " FROM app WHERE project=? AND name=?", "it", project, name);
+		statement(store, err, "SELECT id FROM app WHERE project=? AND name=?", "it", project, name);
+	int r = statement_one(store, stmt, "app instance", err);
 
-	return app_get(store, stmt, ret, err);
+	if (r == 0)
+		*ret = sqlite3_column_int64(stmt, 0);
+	return r;
 }
 
 int app_each(struct store *store, rowid project, rowid after, int (*each)(void *context, rowid id, const char *name),

@@ -38,7 +38,8 @@ static void take_sample(struct store *store, rowid project, struct sample *ret)
 	struct signing_ca_row ca;
 	struct app_row app;
 
-	must(app_by_name(store, project, "sample", &app, &err));
+	must(app_id_of_name(store, project, "sample", &app.id, &err));
+	must(app_by_id(store, app.id, &app, &err));
 	must(generation_by_id(store, app.generation, &ret->row, &err));
 	must(signing_ca_by_id(store, ret->row.signing_ca, &ca, &err));
 	ret->key = ca.key;

@@ -269,7 +269,7 @@ static void test_no_such_rows(void **state)
 	assert_memory_equal(&project, &before, sizeof(project));
 	assert_int_equal(project_policy(store, 1, &bytes, &err), -ENOENT);
 	assert_int_equal(app_by_id(store, 1, &app, &err), -ENOENT);
-	assert_int_equal(app_by_name(store, 1, "a", &app, &err), -ENOENT);
+	assert_int_equal(app_id_of_name(store, 1, "a", &app.id, &err), -ENOENT);
 	assert_int_equal(generation_by_id(store, 1, &generation, &err), -ENOENT);
 	assert_int_equal(generation_by_number(store, 1, 1, &generation, &err), -ENOENT);
 	assert_int_equal(generation_cert(store, 1, &bytes, &err), -ENOENT);
