@@ -1,6 +1,9 @@
 /* The worker (worker.h). */
+#include <linux/fuse.h>
 #include <malloc.h>
+#include <poll.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,9 +15,14 @@
 #include "certfs/log.h"
 #include "fs/channel.h"
 #include "fs/daemonize.h"
+#include "fs/ino.h"
 #include "fs/pollers.h"
 #include "fs/privilege.h"
+#include "fs/tree.h"
 #include "fs/worker.h"
+
+/* A lone client has two requests waiting at times: the end of one reading and the begin of the next. */
+enum { QUEUE_LONG = 4 };
 
 enum { RECEIVERS = 2, TICK_SECONDS = 2, WAKE_PAUSE_NS = 1000 * 1000 };
 
@@ -25,6 +33,11 @@ struct worker {
 	atomic_int running;   /* of receivers */
 	atomic_bool stopping; /* no receiver starts another read */
 	atomic_bool broken;   /* the descriptor gave an error that is no unmount */
+	atomic_bool ended;    /* a receiver has seen the end */
+	sem_t help;           /* wakes the helpers, posted once for each time that called becomes true */
+	atomic_bool called;
+	atomic_int in_a_row;  /* requests of the first receiver behind which others waited */
+	atomic_int busy;      /* receivers with a request that may take long */
 };
 
 /* ---- receiving ---- */
@@ -39,6 +52,70 @@ static void buffer_protect(const struct fuse_buf *buffer)
 	(void)madvise((void *)start, end - start, MADV_DONTDUMP);
 	if (mlock(buffer->mem, malloc_usable_size(buffer->mem)) < 0)
 		log_about(LOG_DEBUG, LOG_SUBJECT(.error = errno), "the receiving buffer is not locked: %s", strerror(errno));
+}
+
+/* Two threads that sleep in read() are woken in turns, and a lone client pays for it with twice the time for each request. So there is one that
+ * always receives; the others help while requests queue up, or while one is at work that may take long. */
+
+static bool request_waits(const struct worker *worker)
+{
+	struct pollfd descriptor = {.fd = fuse_session_fd(worker->fs->session), .events = POLLIN};
+
+	return poll(&descriptor, 1, 0) > 0;
+}
+
+static bool help_wanted(struct worker *worker)
+{
+	return atomic_load(&worker->busy) > 0 || atomic_load(&worker->in_a_row) >= QUEUE_LONG;
+}
+
+static void call_help(struct worker *worker)
+{
+	if (!atomic_exchange(&worker->called, true))
+		sem_post(&worker->help);
+}
+
+static bool is_looked_up_quickly(const struct fuse_in_header *request)
+{
+	const struct tree_row *row = tree_find(ino_decode(request->nodeid).kind, (const char *)(request + 1));
+
+	return !row || row->flags & (TREE_VERSIONED | TREE_DIRECTORY); /* no row: a name of a project or app instance */
+}
+
+/* What the caches answer, as a rule, and what only hands over to other threads. Whatever else is rendered may be large. */
+static bool is_quick(const struct fuse_in_header *request)
+{
+	const struct tree_row *row = tree_row(ino_decode(request->nodeid).kind);
+
+	switch (request->opcode) {
+	case FUSE_FORGET:
+	case FUSE_BATCH_FORGET:
+	case FUSE_INTERRUPT:
+		return true;
+	case FUSE_LOOKUP:
+		return is_looked_up_quickly(request);
+	case FUSE_OPEN:
+	case FUSE_READ:
+	case FUSE_RELEASE:
+		return row && row->flags & TREE_VERSIONED;
+	case FUSE_GETATTR:
+		return row && row->flags & (TREE_VERSIONED | TREE_DIRECTORY);
+	default:
+		return false;
+	}
+}
+
+static void process(struct worker *worker, struct fuse_buf *buffer)
+{
+	const bool quick = is_quick(buffer->mem);
+
+	if (!quick) {
+		atomic_fetch_add(&worker->busy, 1);
+		call_help(worker);
+	}
+	fuse_session_process_buf(worker->fs->session, buffer);
+	if (!quick)
+		atomic_fetch_sub(&worker->busy, 1);
 }
 
 /* False at the end of the connection. libfuse makes the buffer at the first call; it is used for all others. */
@@ -61,7 +138,7 @@ static bool receive_one(struct worker *worker, struct fuse_buf *buffer)
 	channel_received(worker->fs->shared, request);
 	fs_set_request(request->unique);
 	pollers_request(request);
-	fuse_session_process_buf(session, buffer);
+	process(worker, buffer);
 	return true;
 }
 
@@ -74,29 +151,62 @@ static void take_wakes(void)
 	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 }
 
+static bool is_over(const struct worker *worker)
+{
+	return atomic_load(&worker->stopping) || atomic_load(&worker->ended) || fuse_session_exited(worker->fs->session);
+}
+
+static void receiver_end(struct worker *worker, struct fuse_buf *buffer)
+{
+	if (buffer->mem)
+		explicit_bzero(buffer->mem, malloc_usable_size(buffer->mem));
+	free(buffer->mem);
+	atomic_store(&worker->ended, true);
+	sem_post(&worker->help);
+	if (atomic_fetch_sub(&worker->running, 1) == 1)
+		kill(getpid(), SIGUSR2);
+}
+
 static void *receiver_run(void *argument)
 {
 	struct worker *worker = argument;
 	struct fuse_buf buffer = {0};
 
 	take_wakes();
-	while (!atomic_load(&worker->stopping) && !fuse_session_exited(worker->fs->session))
-		if (!receive_one(worker, &buffer))
-			break;
-	if (buffer.mem)
-		explicit_bzero(buffer.mem, malloc_usable_size(buffer.mem));
-	free(buffer.mem);
-	if (atomic_fetch_sub(&worker->running, 1) == 1)
-		kill(getpid(), SIGUSR2);
+	while (!is_over(worker) && receive_one(worker, &buffer)) {
+		atomic_store(&worker->in_a_row, request_waits(worker) ? worker->in_a_row + 1 : 0);
+		if (help_wanted(worker))
+			call_help(worker);
+	}
+	receiver_end(worker, &buffer);
+	return NULL;
+}
+
+static void *helper_run(void *argument)
+{
+	struct worker *worker = argument;
+	struct fuse_buf buffer = {0};
+	bool connected = true;
+
+	take_wakes();
+	while (connected && !is_over(worker)) {
+		if (sem_wait(&worker->help) < 0) /* a signal: see receivers_stop */
+			continue;
+		atomic_store(&worker->called, false); /* before the look: who calls after it posts again */
+		while (connected && !is_over(worker) && help_wanted(worker))
+			connected = receive_one(worker, &buffer);
+	}
+	receiver_end(worker, &buffer);
 	return NULL;
 }
 
 static int receivers_start(struct worker *worker, struct error *err)
 {
+	sem_init(&worker->help, 0, 0);
 	atomic_store(&worker->running, RECEIVERS);
 	for (int i = 0; i < RECEIVERS; i++) {
 		char name[16];
-		int r = pthread_create(&worker->receivers[i], NULL, receiver_run, worker);
+		int r = pthread_create(&worker->receivers[i], NULL, i == 0 ? receiver_run : helper_run, worker);
 
 		if (r != 0)
 			return error_system(err, r, "can't start a receiving thread");
