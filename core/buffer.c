@@ -61,6 +61,12 @@ static void *secret_malloc(size_t size)
 	return data;
 }
 
+void buffer_secret_handover(void)
+{
+	__tsan_acquire(&secure_heap);
+	__tsan_release(&secure_heap);
+}
+
 static void *buffer_malloc(const struct buffer *buffer, size_t size)
 {
 	return buffer->secret ? secret_malloc(size) : malloc(size);
@@ -72,7 +78,7 @@ static void buffer_free(const struct buffer *buffer)
 		free(buffer->data);
 		return;
 	}
-	__tsan_release(&secure_heap);
+	buffer_secret_handover();
 	OPENSSL_secure_clear_free(buffer->data, buffer->room);
 }
 

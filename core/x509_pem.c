@@ -16,6 +16,7 @@ struct block {
 
 static void block_clear(struct block *block)
 {
+	buffer_secret_handover();
 	OPENSSL_secure_free(block->name);
 	OPENSSL_secure_free(block->header);
 	OPENSSL_secure_clear_free(block->data, (size_t)block->size);
@@ -188,6 +189,7 @@ static int read_next(BIO *bio, const struct span *password, struct bag *bag, str
 			return 0;
 		return corrupt(err);
 	}
+	buffer_secret_handover();
 	r = read_block(&block, password, bag, err);
 	return r < 0 ? r : 1;
 }

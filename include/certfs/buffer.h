@@ -47,6 +47,9 @@ int buffer_reserve(struct buffer *buffer, size_t size);
 /* 0, or -ENOMEM if any append failed. */
 int buffer_status(const struct buffer *buffer);
 
+/* After libcrypto has allocated secure memory, before it frees it: for ThreadSanitizer, which does not see libcrypto's lock. */
+void buffer_secret_handover(void);
+
 /* Wipes (if secret), frees and empties the buffer; `secret` stays as it was. */
 void buffer_clear(struct buffer *buffer);
 
