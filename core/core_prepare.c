@@ -215,3 +215,22 @@ int core_prepare(const struct config *config, bool read_only, struct error *err)
 {
 	return (strncmp(config->master_key, "pkcs11:", 7) == 0 ? prepare_apart : prepare)(config, read_only, err);
 }
+
+/* ---- taking over ---- */
+
+int core_probe(const struct config *config, int lock_fd, struct error *err)
+{
+	struct store *store = NULL;
+	struct stat held, configured;
+	char path[PATH_MAX + 8];
+	int r;
+
+	snprintf(path, sizeof(path), "%s.lock", config->store_path);
+	if (fstat(lock_fd, &held) < 0 || stat(path, &configured) < 0 || held.st_dev != configured.st_dev || held.st_ino != configured.st_ino)
+		return error_set(err, EBUSY, "store.path can't change while mounted: unmount, and mount again");
+	r = store_open(config->store_path, STORE_READ, &store, err);
+	if (r == 0)
+		r = store_current(store, err);
+	store_close(store);
+	return r == -ESTALE ? 0 : r;
+}

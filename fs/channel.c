@@ -37,15 +37,38 @@ static void allow_mmap(struct iovec *parts, int count)
 	init->flags2 |= (uint32_t)(direct_io_allow_mmap >> 32);
 }
 
+/* The first answer, in the supervisor: is kept for the next program, or compared with that of the last one. Returns its size. */
+static ssize_t init_reply(struct fs *fs, const struct iovec *parts, int count)
+{
+	struct takeover *takeover = &fs->takeover;
+	uint8_t reply[TAKEOVER_INIT_MAX];
+	size_t size = 0;
+
+	for (int i = 0; i < count && parts[i].iov_len <= sizeof(reply) - size; i++) {
+		memcpy(reply + size, parts[i].iov_base, parts[i].iov_len);
+		size += parts[i].iov_len;
+	}
+	if (fs->taken_over) {
+		fs->init_differs = size != takeover->reply_size || memcmp(reply, takeover->reply, size) != 0;
+		return (ssize_t)size;
+	}
+	memcpy(takeover->reply, reply, size);
+	takeover->reply_size = (uint32_t)size;
+	return (ssize_t)size;
+}
+
 static ssize_t write_reply(int fd, struct iovec *parts, int count, void *userdata)
 {
 	struct fs *fs = userdata;
 	ssize_t n;
 	int saved;
 
-	if (!fs->init_answered) { /* the first answer is that to FUSE_INIT, in the supervisor */
+	if (!fs->init_answered) {
 		allow_mmap(parts, count);
 		fs->init_answered = true;
+		n = init_reply(fs, parts, count);
+		if (fs->taken_over)
+			return n;
 	}
 	n = writev(fd, parts, count);
 	saved = errno;
@@ -62,10 +85,10 @@ static ssize_t read_request(int fd, void *buffer, size_t size, void *userdata)
 	return read(fd, buffer, size);
 }
 
-int channel_watch(struct fuse_session *session, struct error *err)
+int channel_watch(struct fuse_session *session, int fd, struct error *err)
 {
 	static const struct fuse_custom_io io = {.writev = write_reply, .read = read_request};
-	int r = fuse_session_custom_io(session, &io, fuse_session_fd(session));
+	int r = fuse_session_custom_io(session, &io, fd);
 
 	return r == 0 ? 0 : error_set(err, ENOMEM, "libfuse refuses to hand its replies over: %s: certfs needs libfuse 3.14 or later", strerror(r > 0 ? r : -r));
 }

@@ -8,9 +8,10 @@
 
 #include "fs/fs.h"
 
-/* Sees every reply of this session from now on, libfuse's own included: they count in shared->answered.
- * After fuse_session_mount; the userdata of the session is a struct fs. */
-int channel_watch(struct fuse_session *session, struct error *err);
+/* Sees every reply of this session from now on, libfuse's own included: they count in shared->answered. fd: the connection, which becomes
+ * the session's. After fuse_session_mount; the userdata of the session is a struct fs. In one that is taken over, the answer to FUSE_INIT
+ * is compared with that of the first program, and not sent. */
+int channel_watch(struct fuse_session *session, int fd, struct error *err);
 
 /* A request was read: before it is handed to libfuse. */
 void channel_received(struct shared *shared, const struct fuse_in_header *request);

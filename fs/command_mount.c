@@ -25,6 +25,9 @@ struct mount_request {
 	char config_file[PATH_MAX]; /* config_path as SIGHUP finds it from the directory /; empty: the default */
 	bool foreground;
 	const char *config_path; /* NULL: not given */
+	char program[PATH_MAX];  /* this one, as it was called: what SIGUSR2 executes */
+	char option_list[4096];  /* of -o, all of them */
+	const struct takeover *takeover;
 	const char *typed;       /* mount point */
 	struct mount_options options;
 	struct config config;
@@ -35,8 +38,10 @@ struct mount_request {
 
 static int take_options(struct mount_request *request, const char *list)
 {
+	const size_t used = strlen(request->option_list);
 	struct error err = {0};
 
+	snprintf(request->option_list + used, sizeof(request->option_list) - used, "%s%s", used ? "," : "", list);
 	if (mount_options_add(&request->options, list, &err) == 0)
 		return STATUS_OK;
 	command_failed(&err);
@@ -179,8 +184,58 @@ static int reload(const struct session_options *options)
 	return 0;
 }
 
+/* ---- SIGUSR2 ---- */
+
+/* What was typed, but with names that hold in the directory /. */
+static int execute(const struct session_options *options, const struct takeover *takeover, struct error *err)
+{
+	struct mount_request *request = options->reload_context;
+	char *argv[9] = {"certfs", "mount"};
+	int argc = 2;
+
+	if (request->foreground)
+		argv[argc++] = "-f";
+	if (request->config_path) {
+		argv[argc++] = "-c";
+		argv[argc++] = request->config_file;
+	}
+	if (*request->option_list) {
+		argv[argc++] = "-o";
+		argv[argc++] = request->option_list;
+	}
+	argv[argc] = request->mountpoint;
+	return takeover_execute(takeover, request->program, argv, err);
+}
+
+/* The store is ready to be served, and its lock held. */
+static int store_ready(struct mount_request *request, int *ret_lock, struct error *err)
+{
+	const struct config *config = &request->config;
+	int r;
+
+	if (request->takeover) {
+		*ret_lock = request->takeover->lock;
+		r = core_probe(config, *ret_lock, err);
+		if (r < 0 || request->takeover->probe)
+			return r;
+	} else {
+		r = lock_store(config, ret_lock, err);
+		if (r < 0)
+			return r;
+	}
+	r = core_prepare(config, request->options.read_only, err);
+	if (r == 0)
+		r = privilege_give_store(config, err);
+	if (r == 0 || !request->takeover)
+		return r;
+	log_write(LOG_ERR, "%s", err->text); /* clients wait: what lasts, the workers will say, again and again for a while */
+	return 0;
+}
+
 static int serve(struct mount_request *request, struct error *err)
 {
+	int lock = -1;
+	int r = store_ready(request, &lock, err);
 	const struct session_options options = {
 		.mountpoint = request->mountpoint,
 		.source = request->options.source,
@@ -190,18 +245,15 @@ static int serve(struct mount_request *request, struct error *err)
 		.ready = on_ready,
 		.reload = reload,
 		.reload_context = request,
+		.execute = *request->program ? execute : NULL,
+		.takeover = request->takeover,
+		.lock = lock,
 	};
-	int lock;
-	int r = lock_store(&request->config, &lock, err);
 
-	if (r < 0)
-		return r;
-	r = core_prepare(&request->config, options.read_only, err);
-	if (r == 0)
-		r = privilege_give_store(&request->config, err);
 	if (r == 0)
 		r = session_run(&options, &request->config, err);
-	close(lock);
+	if (lock >= 0)
+		close(lock);
 	return r;
 }
 
@@ -210,7 +262,7 @@ static int run(struct mount_request *request)
 	struct error err = {0};
 
 	harden();
-	log_open(false, request->config.log_level);
+	log_open(request->takeover && !request->foreground, request->config.log_level);
 	if (chdir("/") < 0)
 		error_system(&err, errno, "can't change to the directory /");
 	else if (serve(request, &err) == 0)
@@ -233,6 +285,28 @@ static int run_in_background(struct mount_request *request)
 	return status;
 }
 
+/* In the place of another program (takeover.h). Its mount point is absolute, and must not be looked at: nobody serves it now. */
+static int take_over(struct mount_request *request)
+{
+	static struct takeover takeover;
+	struct error err = {0};
+	int r;
+	int status;
+
+	log_open(!request->foreground, LOG_INFO);
+	r = takeover_receive(&takeover, &err);
+	if (r == 0)
+		r = command_config(request->config_path, &request->config, &err);
+	if (r < 0)
+		return command_failed(&err);
+	if (request->config_path)
+		snprintf(request->config_file, sizeof(request->config_file), "%s", request->config_path);
+	snprintf(request->mountpoint, sizeof(request->mountpoint), "%s", request->typed);
+	request->takeover = &takeover;
+	status = run(request);
+	return takeover.probe && status == STATUS_OK ? (int)TAKEOVER_READY : status;
+}
+
 int command_mount(int argc, char **argv)
 {
 	static struct mount_request request; /* too large for a stack that is inherited by every worker */
@@ -241,6 +315,10 @@ int command_mount(int argc, char **argv)
 
 	if (status != STATUS_OK)
 		return status;
+	if (readlink("/proc/self/exe", request.program, sizeof(request.program) - 1) < 0)
+		log_write(LOG_DEBUG, "/proc/self/exe: %s", strerror(errno));
+	if (takeover_asked())
+		return take_over(&request);
 	if (look_ahead(&request, &err) < 0)
 		return command_failed(&err);
 	return request.foreground ? run(&request) : run_in_background(&request);

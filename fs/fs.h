@@ -9,10 +9,14 @@
 #include "certfs/core.h"
 #include "fs/quota.h"
 #include "fs/shared.h"
+#include "fs/takeover.h"
 
 struct fs {
 	struct fuse_session *session; /* made by the supervisor, inherited by each worker already initialised */
 	struct shared *shared;        /* outlives the workers */
+	struct takeover takeover;     /* the supervisor's: what the next program would get, or what this one got */
+	bool taken_over;              /* another program mounted; its exchange of FUSE_INIT is in takeover */
+	bool init_differs;            /* it had agreed to something else with the kernel */
 	const struct config *config;
 	bool read_only;
 	bool initialised;             /* the kernel's FUSE_INIT was answered (session.c) */

@@ -134,13 +134,21 @@ static bool unmount_by_helper(const char *path)
 	       status == 0;
 }
 
-static int unmount_dead(const char *path, struct error *err)
+int mountpoint_release(const char *path, struct error *err)
 {
 	if (umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) < 0 && !unmount_by_helper(path))
 		return error_set(err, EBUSY, "a dead mount is left at %s and can't be taken away: run `umount -l %s` as root",
 				 path, path);
-	log_write(LOG_NOTICE, "took away the dead mount at %s", path);
 	return 0;
+}
+
+static int unmount_dead(const char *path, struct error *err)
+{
+	int r = mountpoint_release(path, err);
+
+	if (r == 0)
+		log_write(LOG_NOTICE, "took away the dead mount at %s", path);
+	return r;
 }
 
 static int check_free(const char *path, struct error *err)

@@ -17,4 +17,7 @@ int mountpoint_check_store(const char *mountpoint, const struct config *config, 
 /* 0 if a mount at this absolute path can work. A mount whose server has died is taken away first. */
 int mountpoint_prepare(const char *mountpoint, struct error *err);
 
+/* Takes away the mount at this absolute path, whose server has closed the connection. EBUSY: root must do it. */
+int mountpoint_release(const char *mountpoint, struct error *err);
+
 #endif

@@ -1,4 +1,6 @@
 /* A mount's life in the supervisor (session.h). */
+#include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -87,6 +89,15 @@ static int session_mount(struct fs *fs, struct error *err)
 			 fs->mountpoint);
 }
 
+static void first_request(struct fs *fs, const struct fuse_buf *buffer)
+{
+	if (buffer->size <= sizeof(fs->takeover.request)) {
+		memcpy(fs->takeover.request, buffer->mem, buffer->size);
+		fs->takeover.request_size = (uint32_t)buffer->size;
+	}
+	fuse_session_process_buf(fs->session, buffer);
+}
+
 static int session_initialise(struct fs *fs, struct error *err)
 {
 	struct fuse_buf buffer = {0};
@@ -95,7 +106,7 @@ static int session_initialise(struct fs *fs, struct error *err)
 		int r = fuse_session_receive_buf(fs->session, &buffer);
 
 		if (r > 0)
-			fuse_session_process_buf(fs->session, &buffer);
+			first_request(fs, &buffer);
 		else if (r < 0 && r != -EINTR && r != -EAGAIN)
 			break;
 	}
@@ -121,7 +132,7 @@ static int session_start(struct fs *fs, struct error *err)
 
 	if (r < 0)
 		return r;
-	r = channel_watch(fs->session, err);
+	r = channel_watch(fs->session, fuse_session_fd(fs->session), err);
 	if (r == 0)
 		r = session_initialise(fs, err);
 	if (r < 0)
@@ -129,6 +140,43 @@ static int session_start(struct fs *fs, struct error *err)
 	else
 		learn_resend(fs);
 	return r;
+}
+
+/* The kernel asked once, whoever answered; here the same question is answered again, to nobody. */
+static int session_take_over(struct fs *fs, struct error *err)
+{
+	uint8_t request[TAKEOVER_INIT_MAX];
+	const struct fuse_buf buffer = {.mem = request, .size = fs->takeover.request_size};
+	int r = channel_watch(fs->session, fs->takeover.fuse, err);
+
+	if (r < 0)
+		return r;
+	memcpy(request, fs->takeover.request, sizeof(request));
+	fuse_session_process_buf(fs->session, &buffer);
+	if (!fs->initialised || fs->init_differs)
+		return error_set(err, ENOTSUP, "this program agrees on other things with the kernel than the one that runs: unmount %s, and mount again",
+				 fs->mountpoint);
+	return 0;
+}
+
+/* libfuse unmounts only what it mounted. The connection is closed first, or unmounting could wait for ourselves. */
+static void session_unmount(struct fs *fs)
+{
+	struct pollfd connection = {.fd = fs->takeover.fuse};
+	struct error err;
+	int null;
+
+	if (!fs->taken_over) {
+		fuse_session_unmount(fs->session);
+		return;
+	}
+	if (poll(&connection, 1, 0) == 1 && connection.revents & POLLERR)
+		return; /* somebody has unmounted it */
+	null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (null >= 0)
+		dup3(null, fs->takeover.fuse, O_CLOEXEC);
+	if (mountpoint_release(fs->mountpoint, &err) < 0)
+		log_write(LOG_ERR, "%s", err.text);
 }
 
 /* A mount that failed in service stays, without a server: whoever comes gets ENOTCONN instead of an empty directory, since "no such
@@ -139,7 +187,7 @@ static int session_serve(struct fs *fs, const struct session_options *options, s
 	int r = supervise(fs, options, &answered, err);
 
 	if (r == 0 || !answered)
-		fuse_session_unmount(fs->session);
+		session_unmount(fs);
 	return r;
 }
 
@@ -154,7 +202,14 @@ static struct fs *fs_new(const struct session_options *options, const struct con
 	fs->config = config;
 	fs->read_only = options->read_only;
 	snprintf(fs->mountpoint, sizeof(fs->mountpoint), "%s", options->mountpoint);
-	fs->shared = shared_create();
+	fs->taken_over = options->takeover != NULL;
+	if (fs->taken_over) {
+		fs->takeover = *options->takeover;
+		fs->shared = shared_attach(fs->takeover.shared);
+	} else {
+		fs->takeover = (struct takeover){.layout = TAKEOVER_LAYOUT, .lock = options->lock, .shared = -1};
+		fs->shared = shared_create(&fs->takeover.shared);
+	}
 	if (fs->shared)
 		return fs;
 	free(fs);
@@ -166,24 +221,30 @@ static void fs_free(struct fs *fs)
 	if (fs->session)
 		fuse_session_destroy(fs->session); /* closes the connection: what still waits gets ECONNABORTED */
 	shared_free(fs->shared);
+	close(fs->takeover.shared);
 	free(fs);
+}
+
+static bool probing(const struct session_options *options)
+{
+	return options->takeover && options->takeover->probe;
 }
 
 int session_run(const struct session_options *options, const struct config *config, struct error *err)
 {
 	struct fs *fs;
-	int r = mountpoint_prepare(options->mountpoint, err);
+	int r = options->takeover ? 0 : mountpoint_prepare(options->mountpoint, err);
 
 	if (r < 0)
 		return r;
 	fs = fs_new(options, config);
 	if (!fs)
-		return error_set(err, ENOMEM, "out of memory");
+		return error_set(err, ENOMEM, "out of memory, or no memory shared with the program that mounted");
 	supervise_block_signals();
 	r = session_make(fs, options, err);
 	if (r == 0)
-		r = session_start(fs, err);
-	if (r == 0)
+		r = fs->taken_over ? session_take_over(fs, err) : session_start(fs, err);
+	if (r == 0 && !probing(options))
 		r = session_serve(fs, options, err);
 	fs_free(fs);
 	return r;

@@ -20,10 +20,16 @@ struct session_options {
 	 * nothing can be read again. */
 	int (*reload)(const struct session_options *options);
 	void *reload_context;
+
+	/* SIGUSR2, in the supervisor: executes the program as it is on disk now, for a takeover (takeover.h). Returns only if that fails. */
+	int (*execute)(const struct session_options *options, const struct takeover *takeover, struct error *err);
+	const struct takeover *takeover; /* this process was executed for one; NULL: mounts anew */
+	int lock;                        /* the store's, for the next program */
 };
 
-/* Mounts, serves until unmounted or told to end by SIGTERM or SIGINT, unmounts. Returns 0, or -errno and the sentence.
- * The caller holds the store's lock and has called core_prepare. Must be called by a single-threaded process. */
+/* Mounts, or takes over, serves until unmounted or told to end by SIGTERM or SIGINT, unmounts. Returns 0, or -errno and the sentence.
+ * With takeover->probe it only
+ * finds out whether it could. The caller holds the store's lock and has called core_prepare. Must be called by a single-threaded process. */
 int session_run(const struct session_options *options, const struct config *config, struct error *err);
 
 #endif

@@ -3,6 +3,7 @@
 #include <stddef.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -19,18 +20,35 @@ static bool random_id(uint64_t *ret)
 	return true;
 }
 
-struct shared *shared_create(void)
+struct shared *shared_attach(int fd)
 {
-	struct shared *shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct shared *shared;
+	struct stat st;
 
-	if (shared == MAP_FAILED)
+	if (fstat(fd, &st) < 0)
 		return NULL;
-	if (!random_id(&shared->connection)) {
-		shared_free(shared);
+	if (st.st_size != (off_t)sizeof(*shared)) {
+		errno = EINVAL;
 		return NULL;
 	}
-	shared->owner = (struct owner){getuid(), getgid(), 0755, time(NULL), time(NULL)};
-	return shared;
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	return shared == MAP_FAILED ? NULL : shared;
+}
+
+struct shared *shared_create(int *ret_fd)
+{
+	const int fd = memfd_create("certfs-shared", MFD_CLOEXEC);
+	struct shared *shared = fd >= 0 && ftruncate(fd, sizeof(*shared)) == 0 ? shared_attach(fd) : NULL;
+
+	if (shared && random_id(&shared->connection)) {
+		shared->owner = (struct owner){getuid(), getgid(), 0755, time(NULL), time(NULL)};
+		*ret_fd = fd;
+		return shared;
+	}
+	shared_free(shared);
+	if (fd >= 0)
+		close(fd);
+	return NULL;
 }
 
 void shared_free(struct shared *shared)

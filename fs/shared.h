@@ -1,4 +1,5 @@
-/* Memory that outlives the worker: an anonymous MAP_SHARED page range that the supervisor makes before its first fork.
+/* Memory that outlives the worker: a MAP_SHARED memfd that the supervisor makes before its first fork. A change of its layout or meaning
+ * raises TAKEOVER_LAYOUT (takeover.h).
  * Only what a new worker can't learn from the store or the kernel. All fields that change are atomics: a worker may die
  * between any two instructions.
  */
@@ -36,8 +37,10 @@ struct shared {
 	struct told told[SHARED_TOLD];  /* by pid */
 };
 
-/* NULL if out of memory; the connection id is random. */
-struct shared *shared_create(void);
+/* NULL if out of memory; the connection id is random. *ret_fd: a memfd of it, close-on-exec, the caller's (takeover.h). */
+struct shared *shared_create(int *ret_fd);
+/* The same memory again, of such a descriptor. NULL and errno: it is something else. */
+struct shared *shared_attach(int fd);
 void shared_free(struct shared *shared);
 
 /* Never 0, never given twice. */

@@ -5,7 +5,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -14,6 +13,7 @@
 #include "certfs/log.h"
 #include "fs/channel.h"
 #include "fs/daemonize.h"
+#include "fs/process.h"
 #include "fs/supervise.h"
 #include "fs/worker.h"
 
@@ -25,6 +25,7 @@ enum {
 	PAUSE_MAX_MS = 1000,
 	DRAIN_MAX_MS = 10 * 1000,
 	REPLACE_MAX_MS = 500, /* clients wait as long: a hook that takes longer is run again */
+	PROBE_MAX_MS = 10 * 1000,
 };
 
 struct supervisor {
@@ -42,7 +43,10 @@ struct supervisor {
 	struct error reason;     /* why the last worker could not open core */
 	bool mount_answers;      /* a worker has received: for good */
 	bool stopping;
-	bool replacing;          /* the worker drains for one with another configuration */
+	bool replacing;          /* the worker drains for one with another configuration, or of another program */
+	bool succeeded;          /* ... of another program: it takes over when the worker has ended */
+	pid_t probe;             /* a new program that says whether it could take over; 0: none */
+	int64_t probe_deadline;
 	int64_t deadline;        /* of the drain */
 	bool ended;
 	int result;
@@ -57,7 +61,7 @@ static void end(struct supervisor *s, int result)
 
 /* ---- starting a worker ---- */
 
-static const int signals_taken[] = {SIGCHLD, SIGTERM, SIGINT, SIGHUP};
+static const int signals_taken[] = {SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGUSR2};
 
 static void signal_set(sigset_t *ret)
 {
@@ -75,17 +79,9 @@ void supervise_block_signals(void)
 	signal(SIGPIPE, SIG_IGN);
 }
 
-/* The setting does not survive a change of user: whoever makes one sets it again. */
-static void die_with(pid_t supervisor)
-{
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != supervisor)
-		_exit(1);
-}
-
 static _Noreturn void worker_child(struct supervisor *s, pid_t supervisor, int report[2])
 {
-	die_with(supervisor);
+	process_die_with(supervisor);
 	close(s->signals);
 	close(report[0]);
 	worker_run(s->fs, report[1], s->options->background);
@@ -153,6 +149,74 @@ static void report_read(struct supervisor *s)
 		error_set(&s->reason, EIO, "%s", text);
 }
 
+/* ---- another program ---- */
+
+static int execute(const struct supervisor *s, bool probe, struct error *err)
+{
+	struct takeover takeover = s->fs->takeover;
+
+	takeover.fuse = fuse_session_fd(s->fs->session);
+	takeover.probe = probe;
+	return s->options->execute(s->options, &takeover, err);
+}
+
+static _Noreturn void probe_child(const struct supervisor *s, pid_t supervisor)
+{
+	struct error err;
+
+	process_die_with(supervisor);
+	execute(s, true, &err);
+	log_write(LOG_ERR, "%s", err.text);
+	_exit(1);
+}
+
+/* The program on disk is asked first, while the worker goes on: once it has been executed there is no way back. */
+static void probe(struct supervisor *s)
+{
+	const pid_t supervisor = getpid();
+	pid_t pid;
+
+	if (!s->options->execute || s->probe || s->stopping || s->replacing)
+		return;
+	pid = fork();
+	if (pid == 0)
+		probe_child(s, supervisor);
+	if (pid < 0) {
+		log_write(LOG_ERR, "SIGUSR2: can't start the program on disk: %s", strerror(errno));
+		return;
+	}
+	s->probe = pid;
+	s->probe_deadline = clock_monotonic() + PROBE_MAX_MS;
+}
+
+static void probe_ended(struct supervisor *s, int status)
+{
+	s->probe = 0;
+	if (s->stopping)
+		return;
+	if (!WIFEXITED(status) || WEXITSTATUS(status) != TAKEOVER_READY) {
+		log_write(LOG_ERR, "SIGUSR2: the program on disk can't take over (see the line above): the one that runs goes on");
+		return;
+	}
+	s->succeeded = true;
+	s->replacing = true;
+	s->deadline = clock_monotonic() + REPLACE_MAX_MS;
+	if (s->worker)
+		kill(s->worker, SIGTERM);
+}
+
+/* No worker runs, and none of its requests waits but in the kernel. */
+static void succeed(struct supervisor *s)
+{
+	struct error err;
+
+	s->succeeded = false;
+	s->replacing = false;
+	execute(s, false, &err);
+	log_write(LOG_ERR, "SIGUSR2: %s: the program that runs goes on", err.text);
+	s->restart = clock_monotonic();
+}
+
 /* ---- the end of a worker ---- */
 
 /* The store can't be opened. Clients wait meanwhile, for a while: most causes go away by themselves. Whoever has just typed the
@@ -179,14 +243,6 @@ static void worker_unusable(struct supervisor *s)
 				 UNUSABLE_MAX_MS / 1000, s->reason.text));
 }
 
-static void describe_end(int status, char *text, size_t size)
-{
-	if (WIFSIGNALED(status))
-		snprintf(text, size, "signal %d, %s", WTERMSIG(status), strsignal(WTERMSIG(status)));
-	else
-		snprintf(text, size, "exit status %d", WEXITSTATUS(status));
-}
-
 static bool death_in_a_row(struct supervisor *s)
 {
 	const uint64_t answered = atomic_load(&s->fs->shared->answered);
@@ -200,7 +256,7 @@ static void worker_died(struct supervisor *s, int status)
 {
 	char how[128];
 
-	describe_end(status, how, sizeof(how));
+	process_describe_end(status, how, sizeof(how));
 	s->deaths = death_in_a_row(s) ? s->deaths + 1 : 1;
 	s->restart = clock_monotonic();
 	if (s->deaths < DEATHS_MAX) {
@@ -232,7 +288,7 @@ static void worker_ended(struct supervisor *s, int status)
 	s->worker = 0;
 	free_requests(s);
 	if (s->replacing && code != WORKER_UNMOUNTED && !s->stopping)
-		s->restart = clock_monotonic();
+		s->restart = clock_monotonic(); /* at once, or another program does it */
 	else if (code == WORKER_UNMOUNTED || s->stopping) {
 		if (code != WORKER_UNMOUNTED && code != WORKER_DRAINED)
 			log_write(LOG_WARNING, "the worker of %s ended before it had answered everything: whoever still waited has to ask again", s->fs->mountpoint);
@@ -285,6 +341,10 @@ static void worker_reap(struct supervisor *s)
 
 	if (s->worker && waitpid(s->worker, &status, WNOHANG) == s->worker)
 		worker_ended(s, status);
+	if (s->probe && waitpid(s->probe, &status, WNOHANG) == s->probe)
+		probe_ended(s, status);
+	if (s->succeeded && !s->worker && !s->ended && !s->stopping)
+		succeed(s);
 }
 
 static void signal_take(struct supervisor *s)
@@ -301,6 +361,9 @@ static void signal_take(struct supervisor *s)
 	case SIGHUP:
 		reload(s);
 		break;
+	case SIGUSR2:
+		probe(s);
+		break;
 	case SIGCHLD:
 		worker_reap(s);
 		break;
@@ -311,19 +374,32 @@ static void signal_take(struct supervisor *s)
 
 static int time_left(const struct supervisor *s)
 {
-	int64_t until;
+	int64_t until = INT64_MAX;
 
-	if (s->worker && !s->stopping && !s->replacing)
+	if (!s->worker || s->stopping || s->replacing)
+		until = s->worker ? s->deadline : s->restart;
+	if (s->probe && s->probe_deadline < until)
+		until = s->probe_deadline;
+	if (until == INT64_MAX)
 		return -1;
-	until = (s->worker ? s->deadline : s->restart) - clock_monotonic();
+	until -= clock_monotonic();
 	return until < 0 ? 0 : until > INT_MAX ? INT_MAX : (int)until;
+}
+
+static void probe_late(struct supervisor *s)
+{
+	log_write(LOG_ERR, "SIGUSR2: the program on disk has not said within %d s whether it can take over", PROBE_MAX_MS / 1000);
+	kill(s->probe, SIGKILL);
+	s->probe_deadline = INT64_MAX / 2;
 }
 
 static void on_time(struct supervisor *s)
 {
 	if (time_left(s) != 0)
 		return;
-	if (s->worker && s->replacing && !s->stopping) {
+	if (s->probe && clock_monotonic() >= s->probe_deadline) {
+		probe_late(s);
+	} else if (s->worker && s->replacing && !s->stopping) {
 		worker_signal(s, SIGKILL);
 		s->deadline = INT64_MAX / 2;
 	} else if (s->worker) {
@@ -359,7 +435,8 @@ static void step(struct supervisor *s)
 
 int supervise(struct fs *fs, const struct session_options *options, bool *ret_answered, struct error *err)
 {
-	struct supervisor s = {.fs = fs, .options = options, .report = -1, .restart = clock_monotonic(), .err = err};
+	struct supervisor s = {
+		.fs = fs, .options = options, .report = -1, .restart = clock_monotonic(), .err = err, .mount_answers = fs->taken_over};
 	sigset_t set;
 
 	signal_set(&set);

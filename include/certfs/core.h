@@ -53,6 +53,10 @@ size_t core_memory_size(void);
  * copy of it in a child, is open. EBUSY names the process that holds it. Makes the store's directory (0700) if it is missing. */
 int core_lock(const struct config *config, int *ret_fd, struct error *err);
 
+/* For a program that takes a mount over: fd holds the lock of the configured store (else EBUSY), and the store is not one of a newer certfs
+ * (ENOTSUP). Changes nothing. In a process of its own. */
+int core_probe(const struct config *config, int lock_fd, struct error *err);
+
 /* Makes a missing store and its master key (0600), migrates an older store, and proves that the master key is
  * the store's. Opens and closes everything itself, so that a later fork is safe. Errors: ENOTSUP (a store of a newer
  * certfs), EKEYREJECTED (wrong master key), EACCES, ENOENT (read_only and no store), EIO, ENOSPC, … */

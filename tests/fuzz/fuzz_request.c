@@ -358,6 +358,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
 	const char *base = getenv("TEST_TMP");
 	struct error err = {0};
+	int shared_fd;
 
 	(void)argc;
 	(void)argv;
@@ -372,7 +373,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	log_open(false, LOG_EMERG);
 	check(core_memory_init(&err), &err);
 	state.fs.config = &state.config;
-	state.fs.shared = shared_create();
+	state.fs.shared = shared_create(&shared_fd);
 	REQUIRE(state.fs.shared);
 	make_signing_ca();
 	session_start();

@@ -19,8 +19,9 @@ struct fixture {
 static int setup(void **state)
 {
 	static struct fixture fixture;
+	int shared_fd;
 
-	fixture.shared = shared_create();
+	fixture.shared = shared_create(&shared_fd);
 	*state = &fixture;
 	return fixture.shared ? socketpair(AF_UNIX, SOCK_SEQPACKET, 0, fixture.ends) : -1;
 }
