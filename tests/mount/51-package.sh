@@ -94,7 +94,11 @@ assert_eq "$(machine findmnt -n -o SOURCE /run/certfs)" /etc/certfs/certfs.conf 
 assert_has "$(machine touch /run/certfs/projects/p/update 2>&1 || true)" 'Read-only' "touch under ro"
 
 # ---- a newer version over a mount that is in use; then it goes ----
+new_program() { [ "$(machine stat -L -c %i "/proc/$pid/exe")" = "$(machine stat -c %i /usr/bin/certfs)" ]; }
+pid=$(cat "${ROOT}var/lib/certfs/certfs.db.lock")
+new_program
 dpkg_in -i "$DEB"
+wait_until 20 new_program
 machine cat /run/certfs/projects/p/apps/gw/device_ca.pem | cmp - "$T/gw.pem"
 machine umount /run/certfs
 dpkg_in -r certfs
