@@ -24,7 +24,7 @@
 /* A lone client has two requests waiting at times: the end of one reading and the begin of the next. */
 enum { QUEUE_LONG = 4 };
 
-enum { RECEIVERS = 2, TICK_SECONDS = 2, WAKE_PAUSE_NS = 1000 * 1000 };
+enum { RECEIVERS = 2, TICK_SECONDS = 2, WAKE_PAUSE_NS = 1000 * 1000, UNMOUNTED_MAX_SECONDS = 5 };
 
 struct worker {
 	struct fs *fs;
@@ -288,6 +288,22 @@ static int serve(struct worker *worker)
 	}
 }
 
+static void end_unmounted(int signal)
+{
+	(void)signal;
+	_exit(WORKER_UNMOUNTED);
+}
+
+/* Nobody waits for an answer any more, but the next mount may wait for the store. A hook that takes longer is ended, and run again by
+ * that mount. */
+static void limit_end(int status)
+{
+	if (status != WORKER_UNMOUNTED)
+		return;
+	signal(SIGALRM, end_unmounted);
+	alarm(UNMOUNTED_MAX_SECONDS);
+}
+
 static int worker_open(struct fs *fs, struct error *err)
 {
 	int r = core_hooks_start(fs->config, err);
@@ -328,6 +344,7 @@ _Noreturn void worker_run(struct fs *fs, int report_fd, bool background)
 		daemonize_detach(fs->config->log_level);
 	report(report_fd, "", 1);
 	status = serve(&worker);
+	limit_end(status);
 	fs_stop(fs);
 	log_tick(true);
 	_exit(status);
