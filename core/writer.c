@@ -94,7 +94,6 @@ static int job_remember(struct writer *writer, struct job *job)
 
 static int job_do(struct writer *writer, struct job *job)
 {
-	const int mark = event_log_mark();
 	int r = writer->read_only && !job->when_read_only ?
 			error_set(&job->error, EROFS, "the mount is read-only (-o ro): nothing changes") :
 			job_replay(writer, job);
@@ -107,6 +106,7 @@ static int job_do(struct writer *writer, struct job *job)
 
 static int job_apply(struct writer *writer, struct job *job)
 {
+	const int mark = event_log_mark();
 	int r = store_savepoint(writer->store, &job->error);
 
 	if (r < 0)
@@ -158,6 +158,7 @@ static int apply_together(struct writer *writer, struct job *batch, struct error
 	}
 	if (r >= 0)
 		return 1;
+	event_log_undo(0);
 	store_rollback(writer->store);
 	return store_begin(writer->store, err);
 }
