@@ -32,6 +32,7 @@ static const struct ini_choice levels[] = {
 static const struct ini_key keys[] = {
 	{"store", "path", INI_TEXT, FIELD(store_path), .size = PATH_MAX, .check = check_path},
 	{"keystore", "master_key", INI_TEXT, FIELD(master_key), .size = PATH_MAX, .check = check_master_key},
+	{"keystore", "token_paths", INI_TEXT_OR_EMPTY, FIELD(token_paths), .size = PATH_MAX, .check = check_path},
 	{"daemon", "user", INI_TEXT_OR_EMPTY, FIELD(daemon_user), .size = 64},
 	{"hooks", "details", INI_TEXT_OR_EMPTY, HOOK(HOOK_DETAILS), .size = PATH_MAX, .check = check_path},
 	{"hooks", "push", INI_TEXT_OR_EMPTY, HOOK(HOOK_PUSH), .size = PATH_MAX, .check = check_path},

@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -13,6 +14,7 @@ struct pool {
 	struct task *head; /* protected by lock, as what follows */
 	struct task **tail;
 	bool ending;
+	char name[16];
 	int threads;
 	pthread_t thread[THREADS_MAX];
 };
@@ -39,7 +41,8 @@ static void *pool_main(void *context)
 	struct pool *pool = context;
 	struct task *task;
 
-		while ((task = pool_take(pool)))
+	pthread_setname_np(pthread_self(), pool->name);
+	while ((task = pool_take(pool)))
 		task->run(task);
 	return NULL;
 }
@@ -61,13 +64,14 @@ int pool_new(int threads, const char *name, struct pool **ret, struct error *err
 	if (!pool)
 		return error_set(err, ENOMEM, "out of memory");
 	pool->tail = &pool->head;
+	snprintf(pool->name, sizeof(pool->name), "%s", name);
 	pthread_mutex_init(&pool->lock, NULL);
 	pthread_cond_init(&pool->wake, NULL);
 	threads = pool_size(threads);
 	while (pool->threads < threads && r == 0) {
 		r = pthread_create(&pool->thread[pool->threads], NULL, pool_main, pool);
 		if (r == 0)
-			pthread_setname_np(pool->thread[pool->threads++], name);
+			pool->threads++;
 	}
 	if (pool->threads == 0) {
 		pool_free(pool);

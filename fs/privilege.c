@@ -6,12 +6,8 @@
 #include <grp.h>
 #include <libgen.h>
 #include <linux/capability.h>
-#include <linux/elf-em.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <pwd.h>
 #include <signal.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -21,6 +17,12 @@
 #include <unistd.h>
 
 #include "certfs/log.h"
+#include "fs/confine.h"
+
+static struct {
+	int landlock; /* version; 0: none */
+	bool calls, token;
+} taken; /* what this process has, for privilege_tell */
 
 /* ---- the user ---- */
 
@@ -147,70 +149,28 @@ static int become(const struct config *config, struct error *err)
 	return check_store(config, err);
 }
 
-/* ---- system calls ---- */
-
-/* What no worker calls, and whoever has taken one over would like to: EPERM. */
-static const unsigned int refused[] = {
-	SYS_execve,        SYS_execveat,          SYS_ptrace,           SYS_process_vm_readv, SYS_process_vm_writev,
-	SYS_mount,         SYS_umount2,           SYS_pivot_root,       SYS_chroot,           SYS_setns,
-	SYS_unshare,       SYS_open_tree,         SYS_move_mount,       SYS_fsopen,           SYS_fsmount,
-	SYS_init_module,   SYS_finit_module,      SYS_delete_module,    SYS_kexec_load,       SYS_reboot,
-	SYS_bpf,           SYS_perf_event_open,   SYS_userfaultfd,      SYS_io_uring_setup,   SYS_keyctl,
-	SYS_add_key,       SYS_request_key,       SYS_swapon,           SYS_swapoff,          SYS_settimeofday,
-	SYS_clock_settime, SYS_clock_adjtime,     SYS_adjtimex,         SYS_sethostname,      SYS_setdomainname,
-	SYS_acct,          SYS_quotactl,          SYS_open_by_handle_at, SYS_mknodat,         SYS_personality,
-	SYS_pidfd_getfd,   SYS_process_madvise,   SYS_fanotify_init,    SYS_listen,           SYS_accept4,
-};
-enum { REFUSED = sizeof(refused) / sizeof(refused[0]), X32_BIT = 0x40000000 };
-
-/* As seccomp_data.arch says it: the ELF machine, and that it is 64 bits wide and little-endian. */
-#if defined(__x86_64__)
-#define OWN_ARCHITECTURE (0xc0000000U | EM_X86_64)
-#elif defined(__aarch64__)
-#define OWN_ARCHITECTURE (0xc0000000U | EM_AARCH64)
-#endif
-
-#ifdef OWN_ARCHITECTURE
-static bool refuse_calls(void)
-{
-	const struct sock_filter head[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, OWN_ARCHITECTURE, 1, 0),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS), /* the same numbers mean other calls */
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, X32_BIT, REFUSED + 1, 0),
-	};
-	enum { HEAD = sizeof(head) / sizeof(head[0]) };
-	struct sock_filter program[HEAD + REFUSED + 2];
-	const struct sock_fprog filter = {HEAD + REFUSED + 2, program};
-
-	memcpy(program, head, sizeof(head));
-	for (unsigned int i = 0; i < REFUSED; i++)
-		program[HEAD + i] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, refused[i], (unsigned char)(REFUSED - i), 0);
-	program[HEAD + REFUSED] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
-	program[HEAD + REFUSED + 1] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM);
-	return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
-}
-#else
-static bool refuse_calls(void)
-{
-	errno = ENOTSUP;
-	return false;
-}
-#endif
-
 /* ---- all of it ---- */
 
-static int harden(struct error *err)
+static int harden(const struct config *config, struct error *err)
 {
 	const struct rlimit none = {0, 0};
+	const bool token = confine_token(config);
+	int r;
 
 	setrlimit(RLIMIT_CORE, &none);
 	if (prctl(PR_SET_DUMPABLE, 0) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return error_set(err, errno, "can't give up privileges: %s", strerror(errno));
-	if (!refuse_calls())
-		log_write(LOG_WARNING, "this kernel does not filter system calls: %s", strerror(errno));
-	return 0;
+	r = confine_files(config, token, &taken.landlock, err);
+	taken.token = token;
+	taken.calls = r == 0 && confine_calls(token);
+	return r;
+}
+
+void privilege_tell(const struct config *config)
+{
+	log_write(LOG_INFO, "the worker is %s; Landlock: %s; system calls: %s; tokens: %s", config->daemon_user[0] ? config->daemon_user : "what certfs is",
+		  taken.landlock ? "on" : "no, this kernel has none", taken.calls ? "filtered" : "not filtered by this kernel",
+		  taken.token ? "their modules may read files and use the network" : "none");
 }
 
 int privilege_drop(const struct config *config, struct error *err)
@@ -223,5 +183,5 @@ int privilege_drop(const struct config *config, struct error *err)
 	prctl(PR_SET_PDEATHSIG, SIGKILL); /* a change of user takes it away */
 	if (getppid() != parent)
 		_exit(1);
-	return harden(err);
+	return harden(config, err);
 }

@@ -13,8 +13,11 @@ int privilege_give_store(const struct config *config, struct error *err);
 /* For good, in this process and in its children; in a process without threads, which may still be root.
  *
  * With daemon.user: that user and its group, no other group, no capability. With and without: no new privileges by execve, no core dump,
- * no debugger, and system calls that no worker makes give EPERM: other programs, mounts, namespaces, modules, other processes' memory.
+ * no debugger, and no files and system calls but those of confine.h.
  * EACCES and the sentence what to change where that user can't use the store. A death of the parent ends this process. */
 int privilege_drop(const struct config *config, struct error *err);
+
+/* A line in the log: which of these this kernel gave. After privilege_drop. */
+void privilege_tell(const struct config *config);
 
 #endif

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -172,6 +173,7 @@ static void *receiver_run(void *argument)
 	struct worker *worker = argument;
 	struct fuse_buf buffer = {0};
 
+	prctl(PR_SET_NAME, "certfs-recv"); /* by itself: what other threads are called is in /proc, which is read only here */
 	take_wakes();
 	while (!is_over(worker) && receive_one(worker, &buffer)) {
 		atomic_store(&worker->in_a_row, request_waits(worker) ? worker->in_a_row + 1 : 0);
@@ -188,6 +190,7 @@ static void *helper_run(void *argument)
 	struct fuse_buf buffer = {0};
 	bool connected = true;
 
+	prctl(PR_SET_NAME, "certfs-help");
 	take_wakes();
 	while (connected && !is_over(worker)) {
 		if (sem_wait(&worker->help) < 0) /* a signal: see receivers_stop */
@@ -205,14 +208,11 @@ static int receivers_start(struct worker *worker, struct error *err)
 	sem_init(&worker->help, 0, 0);
 	atomic_store(&worker->running, RECEIVERS);
 	for (int i = 0; i < RECEIVERS; i++) {
-		char name[16];
 		int r = pthread_create(&worker->receivers[i], NULL, i == 0 ? receiver_run : helper_run, worker);
 
 		if (r != 0)
 			return error_system(err, r, "can't start a receiving thread");
 		worker->started++;
-		snprintf(name, sizeof(name), "certfs-recv-%u", (unsigned int)i % 10);
-		pthread_setname_np(worker->receivers[i], name);
 	}
 	return 0;
 }
@@ -342,6 +342,7 @@ _Noreturn void worker_run(struct fs *fs, int report_fd, bool background)
 	}
 	if (background)
 		daemonize_detach(fs->config->log_level);
+	privilege_tell(fs->config);
 	report(report_fd, "", 1);
 	status = serve(&worker);
 	limit_end(status);

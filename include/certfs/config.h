@@ -12,6 +12,7 @@ enum hook_kind { HOOK_DETAILS, HOOK_PUSH, HOOK_PURGE, HOOK_RESTART, HOOK_EVENT, 
 struct config {
 	char store_path[PATH_MAX];
 	char master_key[PATH_MAX]; /* "file:PATH", "credential:NAME" or "pkcs11:…"; never empty after config_load */
+	char token_paths[PATH_MAX]; /* absolute paths with spaces between them, which the worker may write for a token's module */
 	char daemon_user[64];      /* empty: the worker stays what it is */
 	char hook[HOOK_COUNT][PATH_MAX];
 	char hook_user[64];
