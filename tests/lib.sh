@@ -207,13 +207,13 @@ use_clock() {
     lib=$(compgen -G '/usr/lib/*/faketime/libfaketimeMT.so.1' | head -n 1) || true
     [ -n "$lib" ] || skip "libfaketime is not installed"
     set_clock "${1:-+0}"
-    DAEMON_ENV=(env "LD_PRELOAD=$lib" FAKETIME_NO_CACHE=1 "FAKETIME_TIMESTAMP_FILE=$T/clock"
+    DAEMON_ENV=(env "LD_PRELOAD=$lib" FAKETIME_NO_CACHE=1 "FAKETIME_TIMESTAMP_FILE=$T/store/clock"
         FAKETIME_DONT_FAKE_MONOTONIC=1 FAKETIME_DONT_RESET=1 "FAKETIME_SKIP_CMDS=")
 }
 
 set_clock() {
-    printf '%s\n' "$1" >"$T/clock.new"
-    mv "$T/clock.new" "$T/clock"
+    printf '%s\n' "$1" >"$T/store/clock.new"
+    mv "$T/store/clock.new" "$T/store/clock"
 }
 
 check_clean() {
