@@ -113,8 +113,8 @@ static int print_table(const struct status *status, struct error *err)
 	field(status, &text, "$.state", state, sizeof(state));
 	field(status, &text, "$.projects", projects, sizeof(projects));
 	field(status, &text, "$.apps", apps, sizeof(apps));
-	printf("%s: %s%s%s, %s projects, %s app instances\n", status->mount, colour_of(status, state), state,
-	       colour_end(status), projects, apps);
+	printf("%s: %s%s%s, %s project%s, %s app instance%s\n", status->mount, colour_of(status, state), state,
+	       colour_end(status), projects, plural(strtoll(projects, NULL, 10)), apps, plural(strtoll(apps, NULL, 10)));
 	return each_project(status, table_row, err);
 }
 

@@ -103,6 +103,12 @@ static int wait_run(const char *mount, const char *project)
 	struct progress progress;
 	struct error err = {0};
 
+	if (progress_read(mount, project, &progress, &err) < 0)
+		return command_failed(&err);
+	if (strcmp(progress.operation, "none") == 0) {
+		printf("%s: nothing to wait for, no update and no force_update was ever started\n", project);
+		return STATUS_OK;
+	}
 	if (watch(mount, project, &progress, &err) < 0)
 		return command_failed(&err);
 	if (strcmp(progress.state, "cancelled") == 0 || progress.failed > 0)

@@ -71,12 +71,13 @@ static int command_version(int argc, char **argv)
 
 /* ---- the table ---- */
 
-static void print_usage(FILE *out)
+/* Of all commands, or of one. */
+static void print_usage(FILE *out, const struct command *only)
 {
 	fputs("usage:\n", out);
-	for (size_t i = 0; i < COMMANDS; i++)
-		fprintf(out, "  certfs %s%s%s\n      %s\n", commands[i].name, *commands[i].usage ? " " : "", commands[i].usage,
-			commands[i].description);
+	for (const struct command *c = commands; c < commands + COMMANDS; c++)
+		if (!only || c == only)
+			fprintf(out, "  certfs %s%s%s\n      %s\n", c->name, *c->usage ? " " : "", c->usage, c->description);
 	fputs("See certfs(8).\n", out);
 }
 
@@ -100,6 +101,19 @@ static bool wants_help(const char *argument)
 	return strcmp(argument, "--help") == 0 || strcmp(argument, "-h") == 0 || strcmp(argument, "help") == 0;
 }
 
+static int run(const struct command *command, int argc, char **argv)
+{
+	char name[32]; /* what getopt(3) begins its complaints with */
+
+	if (argc > 2 && *argv[2] == '-' && wants_help(argv[2])) { /* `help` may be the name of something */
+		print_usage(stdout, command);
+		return STATUS_OK;
+	}
+	snprintf(name, sizeof(name), "certfs %s", command->name);
+	argv[1] = name;
+	return command->function(argc - 1, argv + 1);
+}
+
 int main(int argc, char **argv)
 {
 	const struct command *command;
@@ -107,14 +121,14 @@ int main(int argc, char **argv)
 	if (argc > 0 && strcmp(basename(argv[0]), "mount.certfs") == 0)
 		return command_mount_helper(argc, argv);
 	if (argc > 1 && wants_help(argv[1])) {
-		print_usage(stdout);
+		print_usage(stdout, argc > 2 ? command_find(argv[2]) : NULL);
 		return STATUS_OK;
 	}
 	command = argc > 1 ? command_find(argv[1]) : NULL;
 	if (command)
-		return command->function(argc - 1, argv + 1);
+		return run(command, argc, argv);
 	if (argc > 1)
 		fprintf(stderr, "certfs: there is no command `%s`\n", argv[1]);
-	print_usage(stderr);
+	print_usage(stderr, NULL);
 	return STATUS_USAGE;
 }

@@ -28,7 +28,7 @@ int tree_find_mount(char *ret, size_t size, struct error *err)
 	if (found > 1)
 		return error_set(err, EINVAL, "there are several mounts of certfs, name one of them:%.*s", (int)names.size,
 				 (const char *)names.data);
-	return found == 1 ? 0 : error_set(err, ENOENT, "certfs is not mounted: certfs mount MOUNTPOINT");
+	return found == 1 ? 0 : error_set(err, ENOENT, "nothing of the type certfs is mounted: `certfs mount MOUNTPOINT` does it");
 }
 
 static int read_all(int fd, struct buffer *ret)

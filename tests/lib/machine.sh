@@ -29,7 +29,9 @@ for directory in "$source" "$builddir" "${base%/*}"; do
     mkdir -p ".$directory"
     mount --bind "$directory" ".$directory"
 done
-rm -rf etc/certfs var/lib/certfs
+# a certfs that is installed here is not there: each test installs its own
+rm -rf etc/certfs var/lib/certfs usr/local/bin/certfs usr/local/lib/certfs usr/local/share/certfs usr/sbin/mount.certfs \
+    usr/local/lib/systemd/system/certfs* usr/local/lib/sysusers.d/certfs* usr/local/lib/tmpfiles.d/certfs*
 printf '#!/bin/sh\nexit 101\n' >usr/sbin/policy-rc.d
 chmod 755 usr/sbin/policy-rc.d
 ip link set lo up

@@ -91,7 +91,7 @@ mkdir "$T/second"
 exit_status 1 in_namespace "mount --bind '$MNT' '$T/second' && '$CERTFS' status"
 assert_has "$(cat "$T/out")" "$MNT.*$T/second" "several mounts are named"
 exit_status 1 in_namespace "umount -l '$MNT'; '$CERTFS' status"
-assert_has "$(cat "$T/out")" "not mounted: certfs mount" "no mount"
+assert_has "$(cat "$T/out")" "nothing of the type certfs is mounted: .certfs mount" "no mount"
 
 # ---- wait ----
 touch "$PROJECTS/p/force_update"
@@ -103,6 +103,15 @@ touch "$PROJECTS/p/force_update"
 exit_status 1 "$CERTFS" wait p "$MNT"
 assert_has "$(tail -n 1 "$T/out")" '^force_update: done, 0 of 1 done, 1 failed' "the last line of a job whose hook failed"
 rm "$T/refuse"
+mkdir "$PROJECTS/help"
+exit_status 0 "$CERTFS" wait help "$MNT"
+assert_has "$(cat "$T/out")" '^help: nothing to wait for' "a project in which nothing was started"
+rmdir "$PROJECTS/help"
+exit_status 0 "$CERTFS" wait --help
+assert_eq "$(cat "$T/out")" "$("$CERTFS" help wait)" "certfs wait --help"
+assert_lacks "$(cat "$T/out")" 'certfs mount' "the usage of wait"
+exit_status 2 "$CERTFS" status --nonsense
+assert_has "$(cat "$T/out")" "^certfs status: unrecognized option '--nonsense'" "a wrong option"
 exit_status 1 "$CERTFS" wait nobody "$MNT"
 exit_status 2 "$CERTFS" wait
 
