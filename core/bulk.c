@@ -4,15 +4,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "certfs/clock.h"
 #include "certfs/log.h"
+#include "certfs/view.h"
 #include "core_internal.h"
+#include "device_ca.h"
+#include "hook.h"
 #include "idlist.h"
 #include "issue.h"
 #include "operation.h"
 #include "pool.h"
 #include "procedure.h"
 
-enum { BATCH = 256 };
+enum { BATCH = 256, MINUTE_MS = 60 * 1000, SAVED_MS = 2000 /* so much of the time gone by is made up for: a tick's */ };
 
 struct bulk_order {
 	struct issue_order order;
@@ -29,8 +33,10 @@ struct bulk {
 	struct bulk_order order[BATCH];
 	int count;                /* orders of this batch */
 	rowid last;               /* the last app instance of it */
+	int64_t next_at;          /* clock_monotonic: when rollout.per_minute allows another one */
 	int waiting, failed;      /* of the batch; protected by the lock of struct bulks, as what follows */
 	bool held;                /* nothing can be issued for now */
+	bool paced;               /* rollout.per_minute allows no more for now */
 	bool interrupted;         /* certfs is about to end: the batch is done again after the next start */
 	bool resting;             /* no step is under way */
 	bool again;               /* kicked while one was */
@@ -206,27 +212,73 @@ static void batch_submit(struct bulk *bulk, const rowid *apps, int count)
 	}
 }
 
-/* With hooks no more at once than the policy allows. */
-static int batch_size(const struct bulk *bulk)
+/* ---- rollout ---- */
+
+struct rollout {
+	int room;       /* with hooks no more at once than max_parallel */
+	int per_minute; /* 0: no limit */
+};
+
+static struct rollout rollout_of(const struct bulk *bulk)
 {
 	struct core *core = bulk->bulks->core;
+	struct rollout rollout = {.room = BATCH};
 	struct project *project;
 	struct error ignored;
-	int size = BATCH;
 
-	if (!procedure_has_hooks(&core->config) || core_project(core, bulk->project, &project, &ignored) < 0)
-		return size;
-	if (project->policy.max_parallel < size)
-		size = project->policy.max_parallel;
+	if (core_project(core, bulk->project, &project, &ignored) < 0)
+		return rollout;
+	if (procedure_has_hooks(&core->config) && project->policy.max_parallel < BATCH)
+		rollout.room = project->policy.max_parallel;
+	rollout.per_minute = project->policy.per_minute;
 	object_unref(&project->object);
-	return size;
+	return rollout;
 }
 
-/* The next app instances, or 0 at the end, or the error. */
+/* An update passes many by. Force_update wants all. */
+static bool wants_something(const struct bulk *bulk, rowid app)
+{
+	_cleanup_view_ struct view *view = NULL;
+	struct situation situation;
+	struct error ignored;
+	enum state state;
+
+	if (strcmp(bulk->row.kind, "update") != 0 || view_app(bulk->bulks->core, app, &view, &ignored) < 0)
+		return true;
+	situation = view_situation(view);
+	state = device_ca_state(&situation);
+	return state == STATE_EXPIRED || state == STATE_EXPIRING || state == STATE_UPDATE_REQUIRED ||
+	       (hook_configured(&bulk->bulks->core->config, HOOK_PUSH) && view->app->row.delivered < view->app->row.last_number);
+}
+
+/* How many of them may be begun now: evenly over the minute, not all at its begin. */
+static int rollout_take(struct bulk *bulk, const rowid *apps, int count, int per_minute)
+{
+	const int64_t now = clock_monotonic(), pause = per_minute ? MINUTE_MS / per_minute : 0;
+	int taken = 0;
+
+	if (per_minute == 0)
+		return count;
+	if (bulk->next_at < now - SAVED_MS)
+		bulk->next_at = now - (pause < SAVED_MS ? SAVED_MS : 0);
+	for (; taken < count; taken++) {
+		if (!wants_something(bulk, apps[taken]))
+			continue;
+		if (bulk->next_at > now)
+			break;
+		bulk->next_at += pause;
+	}
+	return taken;
+}
+
+/* ---- listing ---- */
+
+/* The next app instances, or 0 at the end, or the error. EAGAIN: there are some, but not now. */
 static int batch_list(struct bulk *bulk, rowid apps[BATCH], struct error *err)
 {
+	const struct rollout rollout = rollout_of(bulk);
 	struct store *store;
-	int r = core_reader(bulk->bulks->core, &store, err);
+	int count, r = core_reader(bulk->bulks->core, &store, err);
 
 	if (r == 0)
 		r = operation_newest(store, bulk->project, &bulk->row, err);
@@ -234,7 +286,19 @@ static int batch_list(struct bulk *bulk, rowid apps[BATCH], struct error *err)
 		return r < 0 ? r : -ECANCELED;
 	if (bulk->row.total == 0) /* counted here and not by the trigger, whose time must not depend on it */
 		r = project_issued(store, bulk->project, &bulk->row.total, err);
-	return r == 0 ? app_issued_after(store, bulk->project, bulk->row.cursor, apps, batch_size(bulk), err) : r;
+	count = r == 0 ? app_issued_after(store, bulk->project, bulk->row.cursor, apps, rollout.room, err) : r;
+	if (count <= 0)
+		return count;
+	r = rollout_take(bulk, apps, count, rollout.per_minute);
+	return r > 0 ? r : -EAGAIN;
+}
+
+static void bulk_pace(struct bulk *bulk)
+{
+	pthread_mutex_lock(&bulk->bulks->lock);
+	bulk->paced = true;
+	pthread_mutex_unlock(&bulk->bulks->lock);
+	bulk_rest(bulk, false);
 }
 
 static void bulk_step(struct task *task)
@@ -247,6 +311,10 @@ static void bulk_step(struct task *task)
 
 	if (count > 0) {
 		batch_submit(bulk, apps, count);
+		return;
+	}
+	if (count == -EAGAIN) {
+		bulk_pace(bulk);
 		return;
 	}
 	if (count < 0) {
@@ -293,6 +361,7 @@ void bulks_kick(struct bulks *bulks, rowid project)
 		start = bulk->resting;
 		bulk->again = !start;
 		bulk->resting = false;
+		bulk->paced = false;
 	}
 	pthread_mutex_unlock(&bulks->lock);
 	if (start)
@@ -305,7 +374,7 @@ void bulks_tick(struct bulks *bulks)
 
 	pthread_mutex_lock(&bulks->lock);
 	for (const struct bulk *bulk = bulks->list; bulk; bulk = bulk->next)
-		if (bulk->resting && bulk->held)
+		if (bulk->resting && (bulk->held || bulk->paced))
 			(void)idlist_add(&projects, bulk->project);
 	pthread_mutex_unlock(&bulks->lock);
 	for (size_t i = 0; i < projects.count; i++)

@@ -6,6 +6,7 @@
 #include "bulk.h"
 #include "cleanup.h"
 #include "clock.h"
+#include "clock_trouble.h"
 #include "crl.h"
 #include "event_hook.h"
 #include "issue.h"
@@ -207,6 +208,7 @@ static int core_make_caches(struct core *core, struct error *err)
 	core->rejected = rejected_new();
 	core->crls = crls_new();
 	core->dashboard = picture_new();
+	core->clock_believed = true;
 	if (!core->projects || !core->signing_cas || !core->apps || !core->rejected || !core->crls || !core->dashboard)
 		return error_set(err, ENOMEM, "out of memory");
 	return 0;
@@ -280,6 +282,7 @@ int core_open(const struct config *config, const struct core_options *options, s
 
 void core_tick(struct core *core)
 {
+	clock_trouble_tick(core);
 	upload_tick(core->upload, clock_now());
 	monitor_tick(core->monitor);
 	writer_tick(core->writer);

@@ -35,6 +35,7 @@ struct core {
 	_Atomic uint64_t changes;  /* commits that have changed what somebody may see */
 	struct histogram issue_time; /* from the first order to the answer */
 	_Atomic unixtime newest;   /* when the newest certificate was issued */
+	bool clock_believed;       /* core_tick's thread: what the last event of it said */
 	pthread_mutex_t activity_lock;
 	pthread_cond_t idle;
 	int64_t activity;          /* protected by activity_lock: what was accepted and not answered */

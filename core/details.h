@@ -15,7 +15,7 @@
 
 struct details;
 
-enum { DETAILS_KEY_MAX = 64, DETAILS_VALUE_MAX = 4096, DETAILS_SIZE_MAX = 64 << 10 };
+enum { DETAILS_KEY_MAX = 64, DETAILS_VALUE_MAX = 4096, DETAILS_SIZE_MAX = 1 << 20 /* an upload's */ };
 
 /* Parses and checks a whole file; text may go afterwards. Nothing of a bad one is taken: EINVAL with "line N: what is wrong
  * and what is allowed" (never with a value: it may be a connection string), EFBIG above DETAILS_SIZE_MAX, ENOMEM. */

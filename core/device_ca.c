@@ -76,9 +76,19 @@ enum state device_ca_state(const struct situation *s)
 	return in_window(s) ? STATE_EXPIRING : STATE_VALID;
 }
 
+int device_ca_clock(unixtime now, unixtime floor, struct error *err)
+{
+	char text[32];
+
+	if (now >= floor)
+		return 0;
+	clock_format(floor, text);
+	return error_set(err, EAGAIN, "the clock is not to be believed: it stands before %s; set it, nothing is issued until then",
+			 text);
+}
+
 int device_ca_issuable(const struct situation *s, struct error *err)
 {
-	char floor[32];
 	int r;
 
 	if (!s->project->policy.attach)
@@ -86,11 +96,13 @@ int device_ca_issuable(const struct situation *s, struct error *err)
 				 "the policy of project %s says attach = no: no certificates; set attach = yes in its policy",
 				 s->project->row.name);
 	r = signing_ca_usable(s->project->signing_ca, s->now, err);
-	if ((r == 0 || r == -EKEYEXPIRED) && s->now < s->clock_floor) { /* such a clock can't say what has expired, either */
-		clock_format(s->clock_floor, floor);
-		return error_set(err, EAGAIN,
-				 "the clock is not to be believed: it stands before %s; set it, nothing is issued until then",
-				 floor);
+	if (r == 0 || r == -EKEYEXPIRED) { /* a clock that is wrong can't say what has expired, either */
+		struct error clock;
+
+		if (device_ca_clock(s->now, s->clock_floor, &clock) < 0) {
+			*err = clock;
+			return -EAGAIN;
+		}
 	}
 	return r < 0 ? error_prefix(err, "project %s", s->project->row.name) : 0;
 }

@@ -58,6 +58,9 @@ int device_ca_update(const struct situation *s, struct error *err);
 
 enum state device_ca_state(const struct situation *s);
 
+/* 0; EAGAIN and the sentence: the clock stands before floor (core_clock_floor) and is not to be believed. */
+int device_ca_clock(unixtime now, unixtime floor, struct error *err);
+
 /* The newest generation is superseded by a trigger (purge, force_update): it is never handed out again. */
 bool device_ca_stale(const struct situation *s);
 

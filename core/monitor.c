@@ -106,7 +106,7 @@ static const struct {
 	{STATE_EXPIRING, "WARN", "device_ca.expiring",
 	 "The device CA certificate expires soon: touch renew, or read it, and deliver the new one."},
 	{STATE_EXPIRED, "ERROR", "device_ca.expired",
-	 "The device CA certificate has expired: read device_ca.pem again or touch renew, and deliver the new one."},
+	 "The device CA certificate has expired: touch renew, and deliver the new one."},
 };
 
 static int app_look_event(const struct look *look, struct store *store, const struct app_row *app, struct error *err)

@@ -9,6 +9,9 @@
 
 enum step { STEP_DETAILS, STEP_ISSUE, STEP_PUSH, STEP_PURGE, STEP_RESTART, STEP_END };
 
+/* Its name, for people: "push", … */
+const char *step_name(int step);
+
 struct procedures;
 
 int procedures_new(struct core *core, struct procedures **ret, struct error *err);

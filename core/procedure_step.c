@@ -25,6 +25,14 @@ static const struct {
 	{STEP_RESTART, HOOK_RESTART, false},
 };
 
+const char *step_name(int step)
+{
+	for (size_t i = 0; i < sizeof(hooks) / sizeof(hooks[0]); i++)
+		if ((int)hooks[i].step == step)
+			return hook_name(hooks[i].hook);
+	return step == STEP_ISSUE ? "issue" : "end";
+}
+
 /* The hook of a step; HOOK_COUNT: it has none to run. */
 static enum hook_kind hook_of(const struct procedure *p, int step)
 {
@@ -344,6 +352,19 @@ static bool nothing_to_push(const struct procedure *p, const struct view *view)
 	return p->row.step == STEP_PUSH && strcmp(p->row.kind, "update") == 0 && app->delivered == app->last_number;
 }
 
+/* A job has nothing for a gateway that was revoked, or whose certificate is not handed out: it would get the old one, or none. Without
+ * certificates (attach = no) it gets its user data. */
+static bool nothing_for_it(const struct procedure *p, const struct view *view)
+{
+	struct error refusal;
+
+	if (!p->of_job)
+		return false;
+	if (view_app_row(view)->revoked_at)
+		return true;
+	return p->row.step > STEP_ISSUE && view_attached(view) && view_reading(view, &refusal) == VIEW_REFUSES;
+}
+
 void procedure_step(struct task *task)
 {
 	struct procedure *p = task_procedure(task);
@@ -356,6 +377,8 @@ void procedure_step(struct task *task)
 		procedure_finish(p, r, &err);
 		return;
 	}
+	if (nothing_for_it(p, view))
+		p->row.step = STEP_END;
 	while (p->row.step < STEP_END && p->row.step != STEP_ISSUE &&
 	       (hook_of(p, p->row.step) == HOOK_COUNT || nothing_to_push(p, view)))
 		p->row.step++;

@@ -5,7 +5,7 @@
 #include "event.h"
 #include "manage.h"
 #include "name.h"
-#include "rejected.h"
+#include "user_data.h"
 #include "verb.h"
 
 void owner_apply(struct owner *owner, const struct owner_change *change)
@@ -144,6 +144,19 @@ void core_project_own(struct core *core, const struct caller *caller, rowid id, 
 
 /* ---- policy ---- */
 
+static int check_subject(struct store *store, const struct project_row *row, struct span text, struct error *err)
+{
+	_cleanup_buffer_ struct buffer old_text = {0};
+	struct policy old, new;
+	int r = project_policy(store, row->id, &old_text, err);
+
+	if (r == 0)
+		r = policy_parse(buffer_span(&old_text), &old, err);
+	if (r == 0)
+		r = policy_parse(text, &new, err);
+	return r < 0 || strcmp(old.subject, new.subject) == 0 ? r : user_data_subject(store, row, new.subject, err);
+}
+
 static int project_policy_apply(struct job *job, struct store *store, struct error *err)
 {
 	struct project_verb *v = (struct project_verb *)job;
@@ -152,6 +165,8 @@ static int project_policy_apply(struct job *job, struct store *store, struct err
 
 	job->touched_project = v->row.id;
 	if (r == 0)
+		r = check_subject(store, &row, buffer_span(&v->policy), err);
+	if (r == 0)
 		r = project_set_policy(store, row.id, buffer_span(&v->policy), err);
 	return r == 0 ? project_event(store, &row, "policy.changed", "policy changed", err) : r;
 }
@@ -159,11 +174,6 @@ static int project_policy_apply(struct job *job, struct store *store, struct err
 static void project_policy_clear(struct verb *verb)
 {
 	buffer_clear(&((struct project_verb *)verb)->policy);
-}
-
-static void project_policy_committed(struct verb *verb)
-{
-	rejected_set(verb->core->rejected, ((struct project_verb *)verb)->row.id, REJECTED_POLICY, NULL);
 }
 
 void core_project_policy(struct core *core, const struct caller *caller, rowid id, struct span text, core_done done,
@@ -178,15 +188,13 @@ void core_project_policy(struct core *core, const struct caller *caller, rowid i
 		return;
 	v->row.id = id;
 	v->verb.clear = project_policy_clear;
-	v->verb.committed = project_policy_committed;
+	v->verb.refusable = (struct refusable){.file = REJECTED_POLICY, .project = id};
 	buffer_add_span(&v->policy, text);
 	r = policy_parse(text, &policy, &err);
 	if (r == 0 && buffer_status(&v->policy) < 0)
 		r = error_set(&err, ENOMEM, "out of memory");
-	if (r < 0) {
-		rejected_set(core->rejected, id, REJECTED_POLICY, err.text);
+	if (r < 0)
 		verb_answer(&v->verb, r, &err);
-		return;
-	}
-	verb_submit(&v->verb, project_policy_apply);
+	else
+		verb_submit(&v->verb, project_policy_apply);
 }

@@ -9,10 +9,10 @@ enum { ENTRIES = 1024 };
 struct rejected {
 	pthread_mutex_t lock;
 	struct entry {
-		rowid project;
+		rowid object;
 		enum rejected_file file;
 		char text[512];
-	} entry[ENTRIES]; /* protected by lock; project 0 is free; a ring, but for what is there already */
+	} entry[ENTRIES]; /* protected by lock; object 0 is free; a ring, but for what is there already */
 	size_t next;
 };
 
@@ -32,36 +32,38 @@ void rejected_free(struct rejected *rejected)
 	free(rejected);
 }
 
-static struct entry *rejected_find(struct rejected *rejected, rowid project, enum rejected_file file)
+static struct entry *rejected_find(struct rejected *rejected, rowid object, enum rejected_file file)
 {
-	for (size_t i = 0; i < ENTRIES; i++)
-		if (rejected->entry[i].project == project && rejected->entry[i].file == file)
+	const size_t used = rejected->next < ENTRIES ? rejected->next : ENTRIES;
+
+	for (size_t i = 0; i < used; i++)
+		if (rejected->entry[i].object == object && rejected->entry[i].file == file)
 			return &rejected->entry[i];
 	return NULL;
 }
 
-void rejected_set(struct rejected *rejected, rowid project, enum rejected_file file, const char *text)
+void rejected_set(struct rejected *rejected, rowid object, enum rejected_file file, const char *text)
 {
 	struct entry *entry;
 
 	pthread_mutex_lock(&rejected->lock);
-	entry = rejected_find(rejected, project, file);
+	entry = rejected_find(rejected, object, file);
 	if (!entry && text)
 		entry = &rejected->entry[rejected->next++ % ENTRIES];
 	if (entry) {
-		entry->project = text ? project : 0;
+		entry->object = text ? object : 0;
 		entry->file = file;
 		snprintf(entry->text, sizeof(entry->text), "%s", text ? text : "");
 	}
 	pthread_mutex_unlock(&rejected->lock);
 }
 
-bool rejected_get(struct rejected *rejected, rowid project, enum rejected_file file, char *ret, size_t size)
+bool rejected_get(struct rejected *rejected, rowid object, enum rejected_file file, char *ret, size_t size)
 {
 	const struct entry *entry;
 
 	pthread_mutex_lock(&rejected->lock);
-	entry = rejected_find(rejected, project, file);
+	entry = rejected_find(rejected, object, file);
 	snprintf(ret, size, "%s", entry ? entry->text : "");
 	pthread_mutex_unlock(&rejected->lock);
 	return entry != NULL;

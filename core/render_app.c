@@ -14,8 +14,7 @@ static void app_message(const struct view *view, enum state state, char ret[MESS
 	static const char *const messages[STATE_COUNT] = {
 		[STATE_COMPROMISED] = "The certificate hangs on a compromised signing CA. Upload another signing CA, then "
 				      "touch the project's force_update.",
-		[STATE_EXPIRED] = "The device CA certificate has expired. Read device_ca.pem again or touch renew, then "
-				  "deliver it to the gateway.",
+		[STATE_EXPIRED] = "The device CA certificate has expired. Touch renew, then deliver the new one to the gateway.",
 		[STATE_REVOKED] = "The app instance was revoked. Touch purge to give it a new key and certificate.",
 		[STATE_UPDATE_REQUIRED] = "The certificate was issued under an earlier signing CA or was purged. Touch renew "
 					  "and deliver the new one.",
@@ -26,7 +25,7 @@ static void app_message(const struct view *view, enum state state, char ret[MESS
 	struct error refusal;
 
 	snprintf(ret, MESSAGE_SIZE, "%s", messages[state]);
-	if (state != STATE_VALID && view_reading(view, &refusal) == VIEW_REFUSES)
+	if (view_reading(view, &refusal) == VIEW_REFUSES)
 		snprintf(ret, MESSAGE_SIZE, "A read is refused: %s", refusal.text);
 }
 
@@ -79,6 +78,7 @@ static size_t app_notices(const struct view *view, enum state state, const char 
 	}
 	if (not_delivered(view))
 		notice_not_delivered(view, &ret[n++]);
+	n += trouble_notices(view, ret + n);
 	return n + signing_ca_notices(view, ret + n);
 }
 
@@ -86,20 +86,22 @@ static size_t app_notices(const struct view *view, enum state state, const char 
 
 static int app_status(const struct view *view, struct document *document, struct error *err)
 {
-	struct notice notices[2 + SIGNING_CA_NOTICES];
+	struct notice notices[2 + TROUBLE_NOTICES + SIGNING_CA_NOTICES];
 	const struct generation_row *g = &view->generation;
 	const struct situation situation = view_situation(view);
 	const enum state state = device_ca_state(&situation);
 	struct trigger_row purge;
 	char message[MESSAGE_SIZE];
+	size_t count;
 	int r = trigger_get(document->store, "app", view->app->row.id, "purge", &purge, err);
 
 	if (r < 0)
 		return r;
 	app_message(view, state, message);
+	count = app_notices(view, state, message, notices);
 	document_word(document, "state", state_name(state));
-	document_word(document, "severity", state_severity(state));
-	document_text(document, "message", message);
+	document_word(document, "severity", worst_severity(state, notices, count));
+	document_text(document, "message", worst_message(state, message, notices, count));
 	document_number(document, "generation", g->number);
 	document_time(document, "valid_till", g->not_after);
 	if (g->id) {
@@ -111,7 +113,7 @@ static int app_status(const struct view *view, struct document *document, struct
 		document_number(document, "delivered_generation", view->app->row.delivered);
 		document_time(document, "delivered_at", view->app->row.delivered_at);
 	}
-	document_notices(document, notices, app_notices(view, state, message, notices));
+	document_notices(document, notices, count);
 	return 0;
 }
 

@@ -1,9 +1,13 @@
+#include <ctype.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "clock.h"
+#include "clock_trouble.h"
 #include "digest.h"
 #include "rejected.h"
 #include "render_internal.h"
+#include "writer.h"
 
 int render_document(const struct view *view, enum document_form form, document_fn fill, struct buffer *out,
 		    struct error *err)
@@ -141,12 +145,11 @@ static void notice_no_crl(struct notice *notice)
 		 "The signing CA may not sign CRLs (its keyUsage lacks cRLSign): revocations are not published.");
 }
 
-static bool key_unavailable(const struct view *view, char *text, size_t size)
+bool signing_key_unavailable(struct core *core, const struct project *project, char *ret, size_t size)
 {
-	struct issuer *issuer = atomic_load(&view->project->signing_ca->issuer);
+	struct issuer *issuer = project->signing_ca ? atomic_load(&project->signing_ca->issuer) : NULL;
 
-	return issuer && issuer_in_token(issuer) &&
-	       rejected_get(view->core->rejected, view->project->row.id, REJECTED_BY_TOKEN, text, size);
+	return issuer && issuer_in_token(issuer) && rejected_get(core->rejected, project->row.id, REJECTED_BY_TOKEN, ret, size);
 }
 
 static void notice_unavailable(const char *text, struct notice *notice)
@@ -171,7 +174,7 @@ size_t signing_ca_notices(const struct view *view, struct notice *ret)
 		notice_ended(ca, &ret[n++]);
 	else if (view->now >= project_warning_at(view->project))
 		notice_ending(ca, view->now, &ret[n++]);
-	if (key_unavailable(view, text, sizeof(text)))
+	if (signing_key_unavailable(view->core, view->project, text, sizeof(text)))
 		notice_unavailable(text, &ret[n++]);
 	if (!ca->chain.has_root)
 		notice_no_root(&ret[n++]);
@@ -182,4 +185,87 @@ size_t signing_ca_notices(const struct view *view, struct notice *ret)
 	if (view->project->row.next_ca || view->project->row.csr_key)
 		notice_successor(&view->project->row, &ret[n++]);
 	return n;
+}
+
+/* ---- notices of trouble ---- */
+
+static const struct {
+	enum rejected_file file;
+	bool of_app;
+	const char *cause, *what;
+} refusals[] = {
+	{REJECTED_POLICY, false, "POLICY_REJECTED", "The last write of policy was refused"},
+	{REJECTED_POLICY_TEMPLATE, false, "USER_DATA_REJECTED", "The last write of app_policy/user_data.in was refused"},
+	{REJECTED_POLICY_DETAILS, false, "USER_DATA_REJECTED", "The last write of app_policy/details was refused"},
+	{REJECTED_TEMPLATE, true, "USER_DATA_REJECTED", "The last write of user_data.in was refused"},
+	{REJECTED_DETAILS, true, "USER_DATA_REJECTED", "The last write of details was refused"},
+	{REJECTED_USER_DATA, true, "USER_DATA_REJECTED", "user_data can't be read"},
+};
+
+size_t host_notices(const struct view *view, const char *scope, struct notice *ret)
+{
+	struct error why;
+	size_t n = 0;
+
+	if (writer_fails(view->core->writer, &why)) {
+		ret[n] = (struct notice){"STORE_FAILED", "ERROR", scope, "NONE", ""};
+		snprintf(ret[n++].message, sizeof(ret[0].message),
+			 "The store can't be used, and nothing is issued or changed until it can: %s", why.text);
+	}
+	if (clock_trouble(view->core, view->now, &why)) {
+		ret[n] = (struct notice){"CLOCK_NOT_BELIEVED", "ERROR", scope, "NONE", ""};
+		snprintf(ret[n].message, sizeof(ret[0].message), "%s", why.text);
+		ret[n].message[0] = (char)toupper(ret[n].message[0]);
+		n++;
+	}
+	return n;
+}
+
+size_t trouble_notices(const struct view *view, struct notice *ret)
+{
+	const rowid object = view->app ? view->app->row.id : view->project->row.id;
+	const char *scope = view->app ? "EDGE_APP_INSTANCE" : "PROJECT";
+	size_t n = host_notices(view, scope, ret);
+	char text[512];
+
+	for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++) {
+		if (refusals[i].of_app != (view->app != NULL) ||
+		    !rejected_get(view->core->rejected, object, refusals[i].file, text, sizeof(text)))
+			continue;
+		ret[n] = (struct notice){refusals[i].cause, "WARN", scope, "NONE", ""};
+		snprintf(ret[n++].message, sizeof(ret[0].message), "%s: %.512s", refusals[i].what, text);
+	}
+	return n;
+}
+
+/* ---- the worst of all ---- */
+
+static int rank(const char *severity)
+{
+	return strcmp(severity, "ERROR") == 0 ? 2 : strcmp(severity, "WARN") == 0 ? 1 : 0;
+}
+
+/* NULL: none is more urgent than the state. */
+static const struct notice *worst_notice(enum state state, const struct notice *notices, size_t count)
+{
+	const struct notice *worst = NULL;
+
+	for (size_t i = 0; i < count; i++)
+		if (rank(notices[i].severity) > rank(worst ? worst->severity : state_severity(state)))
+			worst = &notices[i];
+	return worst;
+}
+
+const char *worst_severity(enum state state, const struct notice *notices, size_t count)
+{
+	const struct notice *worst = worst_notice(state, notices, count);
+
+	return worst ? worst->severity : state_severity(state);
+}
+
+const char *worst_message(enum state state, const char *message, const struct notice *notices, size_t count)
+{
+	const struct notice *worst = worst_notice(state, notices, count);
+
+	return worst && strcmp(state_severity(state), "NOTICE") == 0 ? worst->message : message;
 }

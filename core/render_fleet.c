@@ -62,7 +62,8 @@ static int survey_project(void *context, const struct project *project, const st
 	const enum state worst = fleet_worst(facts);
 	struct survey *survey = context;
 	struct error why;
-	const bool unusable = signing_ca_usable(project->signing_ca, survey->view->now, &why) < 0;
+	const bool unusable = signing_ca_usable(project->signing_ca, survey->view->now, &why) < 0 ||
+			      signing_key_unavailable(survey->view->core, project, why.text, sizeof(why.text));
 
 	(void)err;
 	counts_add(&survey->counts, &facts->counts);
@@ -94,12 +95,14 @@ static void survey_message(const struct survey *survey, char *ret, size_t size)
 
 static void survey_tell(struct survey *survey, struct document *document)
 {
+	struct notice host[HOST_NOTICES];
+	const size_t wrong = host_notices(survey->view, "PROJECT", host);
 	char message[160];
 
 	survey_message(survey, message, sizeof(message));
 	document_word(document, "state", survey->projects ? state_name(counts_worst(&survey->counts)) : "NOT_ISSUED");
-	document_word(document, "severity", state_severity(survey->needy ? survey->worst : STATE_VALID));
-	document_text(document, "message", message);
+	document_word(document, "severity", wrong ? "ERROR" : state_severity(survey->needy ? survey->worst : STATE_VALID));
+	document_text(document, "message", wrong ? host[0].message : message);
 	document_number(document, "projects", survey->projects);
 	document_number(document, "projects_that_need_someone", survey->needy);
 	counts_document(document, &survey->counts);

@@ -30,6 +30,21 @@ const char *state_severity(enum state state);
 enum { SIGNING_CA_NOTICES = 8 };
 size_t signing_ca_notices(const struct view *view, struct notice *ret);
 
+/* True, and the token's complaint: the signing CA's key is in a token that does not sign now. */
+bool signing_key_unavailable(struct core *core, const struct project *project, char *ret, size_t size);
+
+/* Those of what stops everything on this host, a store that fails or a clock that is wrong: at most HOST_NOTICES. */
+enum { HOST_NOTICES = 2 };
+size_t host_notices(const struct view *view, const char *scope, struct notice *ret);
+
+/* Those of what fails on this host, and of what was refused at the project (at the app instance, if the view is of one): at most TROUBLE_NOTICES. */
+enum { TROUBLE_NOTICES = 5 };
+size_t trouble_notices(const struct view *view, struct notice *ret);
+
+/* What an object's own line says is as urgent as its worst notice; a state that wants nothing gives way to a notice that does. */
+const char *worst_severity(enum state state, const struct notice *notices, size_t count);
+const char *worst_message(enum state state, const char *message, const struct notice *notices, size_t count);
+
 /* The certificate files' sizes and contents are made from the generation that is served, or planned for the one to come. */
 bool certificate_is_served(const struct view *view);
 int certificate_plan_size(const struct view *view, size_t *ret, struct error *err);

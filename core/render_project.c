@@ -52,35 +52,35 @@ static void project_message(enum state state, const struct app_counts *counts, c
 			 (long long)counts->expired, counts->expired == 1 ? " has" : "s have");
 }
 
-/* Writes that were refused; signing_ca/status tells of its own. */
-static const struct {
-	enum rejected_file file;
-	const char *cause, *what;
-} refusals[] = {
-	{REJECTED_POLICY, "POLICY_REJECTED", "policy"},
-	{REJECTED_USER_DATA, "USER_DATA_REJECTED", "user_data.in or details"},
-};
+/* The last job left some behind. */
+static size_t job_notice(const struct view *view, struct store *store, struct notice *ret)
+{
+	struct operation_row row;
+	struct error ignored;
 
-enum { REFUSALS = sizeof(refusals) / sizeof(refusals[0]) };
+	if (operation_newest(store, view->project->row.id, &row, &ignored) < 0 || !row.id || !row.finished_at || row.failed == 0)
+		return 0;
+	*ret = (struct notice){"UPDATE_INCOMPLETE", "WARN", "PROJECT", "UPDATEREQUIRED", ""};
+	snprintf(ret->message, sizeof(ret->message),
+		 "The last %s did not reach %lld of %lld app instance%s: see events for why, then touch %s again.", row.kind,
+		 (long long)row.failed, (long long)row.total, plural(row.total), row.kind);
+	return 1;
+}
 
-static size_t project_notices(const struct view *view, struct notice *ret)
+enum { PROJECT_NOTICES = 1 + SIGNING_CA_NOTICES + TROUBLE_NOTICES };
+
+static size_t project_notices(const struct view *view, struct store *store, struct notice ret[PROJECT_NOTICES])
 {
 	size_t n = signing_ca_notices(view, ret);
-	char text[512];
 
-	for (size_t i = 0; i < REFUSALS; i++) {
-		if (!rejected_get(view->core->rejected, view->project->row.id, refusals[i].file, text, sizeof(text)))
-			continue;
-		ret[n] = (struct notice){refusals[i].cause, "WARN", "PROJECT", "NONE", ""};
-		snprintf(ret[n++].message, sizeof(ret[0].message), "The last write of %s was refused: %.512s",
-			 refusals[i].what, text);
-	}
-	return n;
+	n += trouble_notices(view, ret + n);
+	return n + job_notice(view, store, ret + n);
 }
 
 static int project_status(const struct view *view, struct document *document, struct error *err)
 {
-	struct notice notices[REFUSALS + SIGNING_CA_NOTICES];
+	struct notice notices[PROJECT_NOTICES];
+	const size_t count = project_notices(view, document->store, notices);
 	const struct signing_ca *ca = view->project->signing_ca;
 	struct app_counts counts;
 	enum state state;
@@ -93,15 +93,15 @@ static int project_status(const struct view *view, struct document *document, st
 	state = project_state(view, &counts);
 	project_message(state, &counts, message, sizeof(message));
 	document_word(document, "state", state_name(state));
-	document_word(document, "severity", state_severity(state));
-	document_text(document, "message", message);
+	document_word(document, "severity", worst_severity(state, notices, count));
+	document_text(document, "message", worst_message(state, message, notices, count));
 	if (ca) {
 		document_fingerprint(document, "signing_ca", ca->row.fingerprint);
 		document_time(document, "valid_till", ca->row.not_after);
 		document_number(document, "days_left", days_until(ca->row.not_after, view->now));
 	}
 	counts_document(document, &counts);
-	document_notices(document, notices, project_notices(view, notices));
+	document_notices(document, notices, count);
 	return 0;
 }
 

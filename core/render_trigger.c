@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "hook.h"
+#include "procedure.h"
 #include "render_internal.h"
 
 enum { EFFECT_SIZE = 320, WOULD_SIZE = 640 };
@@ -69,8 +71,27 @@ int render_renew(const struct view *view, struct buffer *out, struct error *err)
 			       err);
 }
 
+/* One that failed goes on where it stopped (SPEC 5.6). */
+static int failed_purge(const struct view *view, struct procedure_row *ret, struct error *err)
+{
+	struct store *store;
+	int r = core_reader(view->core, &store, err);
+
+	return r == 0 ? procedure_get(store, view->app->row.id, ret, err) : r;
+}
+
 int render_purge(const struct view *view, struct buffer *out, struct error *err)
 {
+	struct procedure_row row;
+	char would[WOULD_SIZE];
+	int r = failed_purge(view, &row, err);
+
+	if (r < 0)
+		return r;
+	if (row.app && row.failed && strcmp(row.kind, "purge") == 0) {
+		snprintf(would, sizeof(would), "go on with %s at the step that failed: %s", row.operation, step_name(row.step));
+		return app_trigger(view, "purge", would, out, err);
+	}
 	return issuing_trigger(view, "purge", "with a new key; the current certificate becomes stale at once", out, err);
 }
 
@@ -137,8 +158,9 @@ int render_update(const struct view *view, struct buffer *out, struct error *err
 	all = counts.expired + counts.expiring + counts.update_required;
 	snprintf(effect, sizeof(effect),
 		 "re-issue %" PRId64 " certificate%s (EXPIRED %" PRId64 ", EXPIRING %" PRId64 ", UPDATE_REQUIRED %" PRId64
-		 ") and push them; no purge, no restart",
-		 all, plural(all), counts.expired, counts.expiring, counts.update_required);
+		 ") and push them%s; no purge, no restart",
+		 all, plural(all), counts.expired, counts.expiring, counts.update_required,
+		 hook_configured(&view->core->config, HOOK_PUSH) ? ", and others that have not been delivered" : "");
 	if (view->project->row.next_ca)
 		snprintf(would, sizeof(would), "switch to the staged successor, then %s", effect);
 	else
@@ -209,6 +231,8 @@ int render_progress(const struct view *view, struct buffer *out, struct error *e
 
 	if (r == 0)
 		r = operation_newest(store, view->project->row.id, &row, err);
+	if (r == 0 && row.id && !row.finished_at && row.total == 0) /* it has just begun */
+		r = project_issued(store, view->project->row.id, &row.total, err);
 	if (r < 0)
 		return r;
 	rate = rate_of(&row, view->now);

@@ -1,4 +1,5 @@
 /* user_data, user_data.in, details. */
+#include "rejected.h"
 #include "render_internal.h"
 #include "template.h"
 #include "user_data.h"
@@ -108,12 +109,23 @@ static int fill(const struct view *view, const struct parts *parts, struct buffe
 		     template_size(buffer_span(&template), &values, ret_size, err);
 }
 
+/* The template, or the details, give nothing that can be handed out. */
+static bool unusable(int r)
+{
+	return r == -EINVAL || r == -EFBIG;
+}
+
 int render_user_data(const struct view *view, struct buffer *out, struct error *err)
 {
 	__attribute__((cleanup(parts_clear))) struct parts parts = {.key = BUFFER_SECRET};
 	int r = view->project->policy.attach ? parts_real(view, &parts, err) : 0;
 
-	return r == 0 ? fill(view, &parts, out, NULL, err) : r;
+	if (r < 0)
+		return r;
+	r = fill(view, &parts, out, NULL, err);
+	if (r == 0 || unusable(r)) /* for the status; whoever reads it only sees an errno */
+		rejected_set(view->core->rejected, view->app->row.id, REJECTED_USER_DATA, r < 0 ? err->text : NULL);
+	return r;
 }
 
 int size_user_data(const struct view *view, size_t *ret, struct error *err)
@@ -130,7 +142,7 @@ int size_user_data(const struct view *view, size_t *ret, struct error *err)
 		r = parts_placeholders(view, &parts, err);
 	if (r == 0)
 		r = fill(view, &parts, NULL, ret, err);
-	if (r == -EINVAL || r == -EFBIG) { /* what a read will say; a stat doesn't fail */
+	if (unusable(r)) { /* what a read will say; a stat doesn't fail */
 		*ret = SIZE_UNKNOWN;
 		return 0;
 	}

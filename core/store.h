@@ -315,6 +315,10 @@ int document_get(struct store *store, const char *scope, rowid object, const cha
 int document_put(struct store *store, const char *scope, rowid object, const char *name, struct span content,
 		 struct error *err); /* [w] */
 
+/* Each app instance of the project that has details of its own: its name, and they, for the time of the call. */
+typedef int (*details_fn)(void *context, const char *app, struct span details, struct error *err);
+int document_each_details(struct store *store, rowid project, details_fn each, void *context, struct error *err);
+
 /* The answer that a request of this FUSE connection got before the worker died: 1 and *ret_result, or 0. */
 int request_find(struct store *store, uint64_t connection, uint64_t request, int64_t *ret_result, struct error *err);
 int request_put(struct store *store, uint64_t connection, uint64_t request, int64_t result, unixtime now,

@@ -96,6 +96,26 @@ int document_put(struct store *store, const char *scope, rowid object, const cha
 			     "titb", scope, object, name, content);
 }
 
+int document_each_details(struct store *store, rowid project, details_fn each, void *context, struct error *err)
+{
+	_cleanup_statement_ sqlite3_stmt *stmt =
+		statement(store, err,
+			  "SELECT a.name, d.content FROM app a JOIN document d ON d.scope='app' AND d.object=a.id AND d.name='details'"
+			  " WHERE a.project=?",
+			  "i", project);
+	int r = stmt ? statement_step(store, stmt, err) : -err->code;
+
+	while (r > 0) {
+		char name[NAME_SIZE];
+
+		column_text(stmt, 0, name, sizeof(name));
+		r = each(context, name, column_span(stmt, 1), err);
+		if (r == 0)
+			r = statement_step(store, stmt, err);
+	}
+	return r;
+}
+
 int request_find(struct store *store, uint64_t connection, uint64_t request, int64_t *ret_result, struct error *err)
 {
 	_cleanup_statement_ sqlite3_stmt *stmt =

@@ -35,6 +35,7 @@ void trouble_note(struct trouble *trouble, const struct error *err)
 		trouble->first = *err;
 		trouble->since = now;
 	}
+	trouble->last = *err;
 	log = over(trouble->logged, LOG_PAUSE_SECONDS, now);
 	if (log)
 		trouble->logged = now;
@@ -54,6 +55,17 @@ bool trouble_due(struct trouble *trouble)
 
 	pthread_mutex_lock(&trouble->lock);
 	yes = due(trouble);
+	pthread_mutex_unlock(&trouble->lock);
+	return yes;
+}
+
+bool trouble_now(struct trouble *trouble, struct error *ret)
+{
+	bool yes;
+
+	pthread_mutex_lock(&trouble->lock);
+	yes = trouble->last.code != 0;
+	*ret = trouble->last;
 	pthread_mutex_unlock(&trouble->lock);
 	return yes;
 }
@@ -81,5 +93,6 @@ void trouble_told(struct trouble *trouble)
 		trouble->since = trouble->told = clock_now();
 	}
 	trouble->telling = 0;
+	trouble->last.code = 0;
 	pthread_mutex_unlock(&trouble->lock);
 }

@@ -183,32 +183,17 @@ static void upload_clear(struct verb *verb)
 	activation_clear(&v->activation);
 }
 
-static void upload_refuse(struct upload_verb *v, int r, const struct error *err)
-{
-	rejected_set(v->verb.core->rejected, v->project, upload_rejected_file(v->target),
-		     err->text);
-	verb_answer(&v->verb, r, err);
-}
-
 static void upload_committed(struct verb *verb)
 {
 	struct upload_verb *v = (struct upload_verb *)verb;
 
-	rejected_set(verb->core->rejected, v->project, upload_rejected_file(v->target), NULL);
 	upload_forget(verb->core->upload, v->project, v->target);
 	bulks_kick(verb->core->bulks, v->project); /* a job may be waiting for just this */
 }
 
-/* What the transaction refuses (a compromised key) is kept for the status, as what the judge refuses. */
 static int upload_apply(struct job *job, struct store *store, struct error *err)
 {
-	struct upload_verb *v = (struct upload_verb *)job;
-	int r = activation_apply(&v->activation, job, store, err);
-
-	if (r == -EKEYREJECTED)
-		rejected_set(v->verb.core->rejected, v->project, upload_rejected_file(v->target),
-			     err->text);
-	return r;
+	return activation_apply(&((struct upload_verb *)job)->activation, job, store, err);
 }
 
 /* Keys of earlier uploads, and that of csr.pem. */
@@ -322,18 +307,14 @@ static void upload_task(struct task *task)
 
 	if (r == JUDGED_LATER)
 		return;
-	if (r == JUDGED_COMPLETE)
+	if (r == JUDGED_COMPLETE) {
 		r = activation_prepare(&v->activation, v->verb.core, v->project, v->target, &v->candidate, &err);
-	else if (r >= 0) {
-		rejected_set(v->verb.core->rejected, v->project, upload_rejected_file(v->target),
-			     NULL);
-		verb_answer(&v->verb, 0, &err);
-		return;
+		if (r >= 0) {
+			verb_submit(&v->verb, upload_apply);
+			return;
+		}
 	}
-	if (r < 0)
-		upload_refuse(v, r, &err);
-	else
-		verb_submit(&v->verb, upload_apply);
+	verb_answer(&v->verb, r < 0 ? r : 0, &err);
 }
 
 /* A pin-source names a file that the daemon reads, and another tenant's PIN may be in it. */
@@ -371,12 +352,13 @@ void core_upload(struct core *core, const struct caller *caller, rowid project, 
 	v->bytes = BUFFER_SECRET;
 	v->verb.clear = upload_clear;
 	v->verb.committed = upload_committed;
+	v->verb.refusable = (struct refusable){.file = upload_rejected_file(target), .project = project};
 	if (core->options.read_only) {
 		verb_answer(&v->verb, error_set(&err, EROFS, "the mount is read-only (-o ro)"), &err);
 		return;
 	}
 	if (upload_allowed(caller, part, bytes, &err) < 0) {
-		upload_refuse(v, -err.code, &err);
+		verb_answer(&v->verb, -err.code, &err);
 		return;
 	}
 	buffer_add_span(&v->bytes, part == UPLOAD_PASSWORD ? without_newline(bytes) : bytes);

@@ -1,6 +1,7 @@
 #include "user_data.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include "certfs/view.h"
 #include "event.h"
@@ -115,37 +116,76 @@ static int document_apply(struct job *job, struct store *store, struct error *er
 	return r == 0 ? event_add(store, &event, err, "%s changed", v->name) : r;
 }
 
-static void document_committed(struct verb *verb)
+static struct refusable document_refusable(enum core_scope scope, rowid id, const char *name, const struct view *view)
 {
-	rejected_set(verb->core->rejected, ((struct document_verb *)verb)->project, REJECTED_USER_DATA, NULL);
+	const bool details = strcmp(name, "details") == 0;
+
+	if (scope == CORE_APP)
+		return (struct refusable){details ? REJECTED_DETAILS : REJECTED_TEMPLATE, view->project->row.id, id};
+	return (struct refusable){.file = details ? REJECTED_POLICY_DETAILS : REJECTED_POLICY_TEMPLATE, .project = id};
 }
 
-/* IoT Edge: the common name of a device CA must not be the gateway's hostname. */
-static int check_hostname(const struct view *view, const struct details *details, struct error *err)
+/* A project, or an app instance of it, under a subject. */
+struct named {
+	const char *project, *app, *subject;
+};
+
+/* IoT Edge: the common name of a device CA must not be the gateway's hostname. Case means nothing in either (RFC 4343). */
+static int check_hostname(const struct named *named, const struct details *details, struct error *err)
 {
 	const struct span key = span_text("hostname");
 	char common_name[65];
 	struct span hostname;
 
-	if (!view->app || !details_get(details, key, &hostname))
+	if (!details || !details_get(details, key, &hostname))
 		return 0;
-	name_common_name(view->project->policy.subject, view->app->row.name, view->project->row.name, common_name);
-	if (span_equal(hostname, span_text(common_name)))
-		return error_set(err, EINVAL,
-				 "hostname: it equals the common name of the device CA, which IoT Edge forbids: change "
-				 "subject in the policy, or the hostname");
-	return 0;
+	name_common_name(named->subject, named->app, named->project, common_name);
+	if (hostname.size != strlen(common_name) || strncasecmp((const char *)hostname.data, common_name, hostname.size) != 0)
+		return 0;
+	return error_set(err, EINVAL,
+			 "hostname%s%s: it equals the common name of the device CA, which IoT Edge forbids: change "
+			 "subject in the policy, or the hostname",
+			 *named->app ? " of " : "", named->app);
+}
+
+static int check_hostname_of_app(void *context, const char *app, struct span text, struct error *err)
+{
+	struct named named = *(const struct named *)context;
+	_cleanup_details_ struct details *details = NULL;
+	int r = details_parse(text, &details, err);
+
+	named.app = app;
+	return r == 0 ? check_hostname(&named, details, err) : r;
+}
+
+int user_data_subject(struct store *store, const struct project_row *project, const char *subject, struct error *err)
+{
+	struct named named = {project->name, "", subject};
+	_cleanup_buffer_ struct buffer text = {0};
+	int r = 0;
+
+	if (!strstr(subject, "%a")) {
+		r = document_get(store, scopes[CORE_PROJECT], project->id, "details", &text, err);
+		if (r == 0)
+			r = check_hostname_of_app(&named, "", buffer_span(&text), err);
+		if (r < 0 && r != -ENOENT)
+			return r;
+	}
+	return document_each_details(store, project->id, check_hostname_of_app, &named, err);
 }
 
 static int check_document(const struct view *view, const char *name, struct span text, struct error *err)
 {
+	const struct named named = {view->project->row.name, view->app ? view->app->row.name : "", view->project->policy.subject};
 	_cleanup_details_ struct details *details = NULL;
 	int r;
 
 	if (strcmp(name, "template") == 0)
 		return template_check(text, &view->project->policy, err);
 	r = details_parse(text, &details, err);
-	return r == 0 ? check_hostname(view, details, err) : r;
+	if (r < 0 || (!view->app && strstr(named.subject, "%a")))
+		return r;
+	return check_hostname(&named, details, err);
 }
 
 static int document_view(struct core *core, enum core_scope scope, rowid id, struct view **ret, struct error *err)
@@ -164,7 +204,6 @@ static void document_submit(struct core *core, const struct caller *caller, enum
 	if (!v)
 		return;
 	v->verb.clear = document_clear;
-	v->verb.committed = document_committed;
 	v->scope = scope;
 	v->id = id;
 	v->name = name;
@@ -172,12 +211,11 @@ static void document_submit(struct core *core, const struct caller *caller, enum
 	r = document_view(core, scope, id, &view, &err);
 	if (r == 0) {
 		v->project = view->project->row.id;
+		v->verb.refusable = document_refusable(scope, id, name, view);
 		r = check_document(view, name, text, &err);
 	}
 	if (r == 0 && buffer_status(&v->content) < 0)
 		r = error_set(&err, ENOMEM, "out of memory");
-	if (r == -EINVAL || r == -EFBIG)
-		rejected_set(core->rejected, v->project, REJECTED_USER_DATA, err.text);
 	if (r < 0)
 		verb_answer(&v->verb, r, &err);
 	else

@@ -5,7 +5,15 @@
 #define CORE_VERB_H
 
 #include "core_internal.h"
+#include "rejected.h"
 #include "writer.h"
+
+/* A write that may be refused for what it says. */
+struct refusable {
+	enum rejected_file file;
+	rowid project; /* 0: this is none */
+	rowid app;     /* 0: the file is the project's */
+};
 
 struct verb {
 	struct job job;
@@ -14,6 +22,8 @@ struct verb {
 	void *context;
 	void (*committed)(struct verb *verb); /* after the commit, before the answer; NULL: nothing to do */
 	void (*clear)(struct verb *verb);     /* frees what it owns besides itself; NULL: nothing */
+	struct refusable refusable; /* EINVAL, EFBIG and EKEYREJECTED are told in status until the next good write, and as an event */
+	struct error refusal;       /* verb.c's */
 };
 
 /* size: of the struct that embeds it; zeroed. NULL: out of memory, and done has been called. */
@@ -21,7 +31,7 @@ void *verb_new(size_t size, struct core *core, const struct caller *caller, core
 
 void verb_submit(struct verb *verb, int (*apply)(struct job *job, struct store *store, struct error *err));
 
-/* Answers without asking the writer, and frees. */
+/* Answers without asking the writer (but for the event of a refusal), and frees. */
 void verb_answer(struct verb *verb, int r, const struct error *err);
 
 #endif

@@ -336,6 +336,11 @@ static void nothing_done(struct job *job, int r, const struct error *err)
 	free(job);
 }
 
+bool writer_fails(struct writer *writer, struct error *ret)
+{
+	return trouble_now(&writer->trouble, ret);
+}
+
 void writer_tell(struct writer *writer, const struct error *err)
 {
 	trouble_note(&writer->trouble, err);

@@ -62,6 +62,9 @@ void writer_expect(struct writer *writer, int by);
  * store can be written again, once a minute at most. Any thread. */
 void writer_tell(struct writer *writer, const struct error *err);
 
+/* True: the last use of the store failed, *ret says why. Any thread. */
+bool writer_fails(struct writer *writer, struct error *ret);
+
 /* To be called every few seconds: tells of a failure that is over, also if nobody changes anything. */
 void writer_tick(struct writer *writer);
 
