@@ -234,6 +234,8 @@ static int place(const struct activation *activation, struct store *store, const
 	if (activation->target == UPLOAD_NEXT)
 		return project_set_next(store, project->id, signing_ca, requested ? 0 : project->csr_key, err);
 	r = project_set_signing_ca(store, project->id, signing_ca, err);
+	if (r == 0)
+		r = object_written(store, "project", project->id, clock_now(), err);
 	if (r == 0 && project->next_ca == signing_ca)
 		r = project_set_next(store, project->id, 0, project->csr_key, err);
 	return r == 0 ? operation_release(store, project->id, err) : r;

@@ -112,26 +112,54 @@ static void document_notice(struct document *document, const struct notice *noti
 	buffer_add_text(document->out, "}");
 }
 
-/* A block sequence of flow mappings in YAML, an array of objects in JSON. */
-void document_notices(struct document *document, const struct notice *notices, size_t count)
-{
-	const bool json = document->form == DOCUMENT_JSON;
+/* ---- a block sequence of flow mappings in YAML, an array of objects in JSON ---- */
 
-	if (json || count == 0) {
-		document_key(document, "notices");
+void document_list_begin(struct document *document, const char *key, size_t count)
+{
+	if (document->form == DOCUMENT_JSON || count == 0) {
+		document_key(document, key);
 		buffer_add_text(document->out, "[");
 	} else {
-		buffer_add_text(document->out, "notices:\n");
+		buffer_printf(document->out, "%s:\n", key);
 	}
+}
+
+static void item_begin(struct document *document, size_t number)
+{
+	buffer_add_text(document->out, document->form != DOCUMENT_JSON ? "- " : number ? ",\n    " : "\n    ");
+}
+
+void document_list_item(struct document *document, size_t number, const struct document_field *fields, size_t count)
+{
+	const char *quote = document->form == DOCUMENT_JSON ? "\"" : "";
+
+	item_begin(document, number);
+	buffer_add_text(document->out, "{");
 	for (size_t i = 0; i < count; i++) {
-		buffer_add_text(document->out, !json ? "- " : i ? ",\n    " : "\n    ");
-		document_notice(document, &notices[i]);
-		document_value_end(document);
+		buffer_printf(document->out, "%s%s%s%s: ", i ? ", " : "", quote, fields[i].key, quote);
+		document_quote(document, fields[i].text);
 	}
-	if (json)
+	buffer_add_text(document->out, "}");
+	document_value_end(document);
+}
+
+void document_list_end(struct document *document, size_t count)
+{
+	if (document->form == DOCUMENT_JSON)
 		buffer_add_text(document->out, count ? "\n  ]" : "]");
 	else if (count == 0)
 		buffer_add_text(document->out, "]\n");
+}
+
+void document_notices(struct document *document, const struct notice *notices, size_t count)
+{
+	document_list_begin(document, "notices", count);
+	for (size_t i = 0; i < count; i++) {
+		item_begin(document, i);
+		document_notice(document, &notices[i]);
+		document_value_end(document);
+	}
+	document_list_end(document, count);
 }
 
 int document_end(struct document *document)

@@ -40,6 +40,14 @@ void document_time(struct document *document, const char *key, unixtime time);
 void document_words(struct document *document, const char *key, const char *const *words, size_t count);
 void document_notices(struct document *document, const struct notice *notices, size_t count);
 
+/* The same with objects of other fields: between begin and end each item's text fields, one call an object. */
+struct document_field {
+	const char *key, *text; /* text: free, always quoted */
+};
+void document_list_begin(struct document *document, const char *key, size_t count);
+void document_list_item(struct document *document, size_t number, const struct document_field *fields, size_t count);
+void document_list_end(struct document *document, size_t count);
+
 /* 0, or the first failure. */
 int document_end(struct document *document);
 

@@ -222,7 +222,7 @@ int ini_table_read(struct span text, const struct ini_key *keys, size_t count, v
 	int line;
 
 	if (count > INI_KEYS_MAX || text.size > INI_SIZE_MAX)
-		return error_set(err, EINVAL, "the file is larger than %d bytes", INI_SIZE_MAX);
+		return error_set(err, EFBIG, "the file is larger than %d bytes: shorten it", INI_SIZE_MAX);
 	*err = (struct error){0};
 	pthread_once(&lines_once, allow_long_lines);
 	line = ini_parse_stream(next_line, &reading, on_key, &reading);

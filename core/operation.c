@@ -110,6 +110,8 @@ static int switch_to_next(struct store *store, const struct project_row *project
 	int r = project_set_signing_ca(store, project->id, project->next_ca, err);
 
 	if (r == 0)
+		r = object_written(store, "project", project->id, clock_now(), err);
+	if (r == 0)
 		r = project_set_next(store, project->id, 0, project->csr_key, err);
 	return r == 0 ? event_add(store, &event, err, "the staged successor is the active signing CA now") : r;
 }

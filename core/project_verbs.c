@@ -168,6 +168,8 @@ static int project_policy_apply(struct job *job, struct store *store, struct err
 		r = check_subject(store, &row, buffer_span(&v->policy), err);
 	if (r == 0)
 		r = project_set_policy(store, row.id, buffer_span(&v->policy), err);
+	if (r == 0)
+		r = object_written(store, "project", row.id, clock_now(), err);
 	return r == 0 ? project_event(store, &row, "policy.changed", "policy changed", err) : r;
 }
 

@@ -8,6 +8,14 @@ enum { MESSAGE_SIZE = 640 };
 
 /* ---- state and notices ---- */
 
+/* A certificate that ends with its signing CA can't be renewed to any use: then only the signing CA's notice stands. */
+static bool ends_with_signing_ca(const struct view *view, enum state state)
+{
+	const struct situation situation = view_situation(view);
+
+	return state == STATE_EXPIRING && view->project->signing_ca && !device_ca_gains(&situation);
+}
+
 /* What is, and what to do, for each state. */
 static void app_message(const struct view *view, enum state state, char ret[MESSAGE_SIZE])
 {
@@ -25,6 +33,9 @@ static void app_message(const struct view *view, enum state state, char ret[MESS
 	struct error refusal;
 
 	snprintf(ret, MESSAGE_SIZE, "%s", messages[state]);
+	if (ends_with_signing_ca(view, state))
+		snprintf(ret, MESSAGE_SIZE, "The certificate ends soon, with its signing CA. Another one would end with it, too: replace "
+					    "the signing CA (see the project's status).");
 	if (view_reading(view, &refusal) == VIEW_REFUSES)
 		snprintf(ret, MESSAGE_SIZE, "A read is refused: %s", refusal.text);
 }
@@ -41,18 +52,10 @@ static const struct {
 	{STATE_COMPROMISED, "DEVICE_CA_COMPROMISED", "UPDATEWITHPURGE"},
 };
 
-/* A certificate that ends with its signing CA can't be renewed to any use: then only the signing CA's notice stands. */
-static bool ends_with_signing_ca(const struct view *view, enum state state)
-{
-	const struct situation situation = view_situation(view);
-
-	return state == STATE_EXPIRING && view->project->signing_ca && !device_ca_gains(&situation);
-}
-
 /* Where a hook delivers, what it has not delivered yet is worth a word. */
 static bool not_delivered(const struct view *view)
 {
-	return hook_configured(&view->core->config, HOOK_PUSH) && view->generation.id &&
+	return hook_configured(&view->core->config, HOOK_PUSH) && view->generation.id && !view->app->row.revoked_at &&
 	       view->app->row.delivered < view->generation.number;
 }
 

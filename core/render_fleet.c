@@ -1,6 +1,7 @@
 /* The top of the mount: what it is, and how the fleet is. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "fleet.h"
@@ -42,12 +43,18 @@ int render_readme(const struct view *view, struct buffer *out, struct error *err
 
 /* ---- status ---- */
 
+struct worry {
+	char project[NAME_SIZE];
+	char message[640];
+};
+
 struct survey {
 	const struct view *view;
 	struct app_counts counts;
 	int64_t projects, needy, hidden; /* hidden: of the needy ones */
 	enum state worst;                /* of the needy ones */
-	struct buffer worries;           /* a line for each that may be named */
+	struct worry *worries;           /* of each that may be named */
+	size_t count;
 };
 
 static enum state more_urgent(enum state a, enum state b)
@@ -55,6 +62,19 @@ static enum state more_urgent(enum state a, enum state b)
 	const bool error_b = strcmp(state_severity(b), "ERROR") == 0;
 
 	return error_b && strcmp(state_severity(a), "ERROR") != 0 ? b : a;
+}
+
+static struct worry *survey_add(struct survey *survey, const char *project, struct error *err)
+{
+	struct worry *more = reallocarray(survey->worries, survey->count + 1, sizeof(*more));
+
+	if (!more) {
+		error_set(err, ENOMEM, "out of memory");
+		return NULL;
+	}
+	survey->worries = more;
+	snprintf(more[survey->count].project, sizeof(more->project), "%s", project);
+	return &more[survey->count++];
 }
 
 static int survey_project(void *context, const struct project *project, const struct fleet_project *facts, struct error *err)
@@ -65,18 +85,24 @@ static int survey_project(void *context, const struct project *project, const st
 	const bool unusable = signing_ca_usable(project->signing_ca, survey->view->now, &why) < 0 ||
 			      signing_key_unavailable(survey->view->core, project, why.text, sizeof(why.text));
 
-	(void)err;
+	struct worry *worry;
+
 	counts_add(&survey->counts, &facts->counts);
 	survey->projects++;
 	if (!unusable && !fleet_needs_someone(worst))
 		return 0;
 	survey->worst = survey->needy++ ? more_urgent(survey->worst, worst) : worst;
-	if (facts->hidden)
+	if (facts->hidden) {
 		survey->hidden++;
-	else if (unusable)
-		buffer_printf(&survey->worries, "# %s: %s\n", facts->name, why.text);
+		return 0;
+	}
+	worry = survey_add(survey, facts->name, err);
+	if (!worry)
+		return -ENOMEM;
+	if (unusable)
+		snprintf(worry->message, sizeof(worry->message), "%s", why.text);
 	else
-		buffer_printf(&survey->worries, "# %s: %s, see projects/%s/status\n", facts->name, state_name(worst), facts->name);
+		snprintf(worry->message, sizeof(worry->message), "%s, see projects/%s/status", state_name(worst), facts->name);
 	return 0;
 }
 
@@ -106,8 +132,13 @@ static void survey_tell(struct survey *survey, struct document *document)
 	document_number(document, "projects", survey->projects);
 	document_number(document, "projects_that_need_someone", survey->needy);
 	counts_document(document, &survey->counts);
-	if (document->form == DOCUMENT_TEXT)
-		buffer_add_span(document->out, buffer_span(&survey->worries));
+	document_list_begin(document, "attention", survey->count);
+	for (size_t i = 0; i < survey->count; i++)
+		document_list_item(document, i,
+				   (const struct document_field[]){{"project", survey->worries[i].project},
+								   {"message", survey->worries[i].message}},
+				   2);
+	document_list_end(document, survey->count);
 	if (document->form == DOCUMENT_TEXT && survey->hidden)
 		buffer_printf(document->out, "# %" PRId64 " of them closed to others: not named here\n", survey->hidden);
 }
@@ -117,11 +148,9 @@ static int fleet_status(const struct view *view, struct document *document, stru
 	struct survey survey = {.view = view};
 	int r = fleet_each(view, document->store, survey_project, &survey, err);
 
-	if (r == 0 && buffer_status(&survey.worries) < 0)
-		r = error_set(err, ENOMEM, "out of memory");
 	if (r == 0)
 		survey_tell(&survey, document);
-	buffer_clear(&survey.worries);
+	free(survey.worries);
 	return r;
 }
 

@@ -315,6 +315,9 @@ int document_get(struct store *store, const char *scope, rowid object, const cha
 int document_put(struct store *store, const char *scope, rowid object, const char *name, struct span content,
 		 struct error *err); /* [w] */
 
+/* [w] A user has changed a file of the project or app instance. Two changes of one object never have the same time, or rsync would miss one. */
+int object_written(struct store *store, const char *scope, rowid object, unixtime now, struct error *err);
+
 /* Each app instance of the project that has details of its own: its name, and they, for the time of the call. */
 typedef int (*details_fn)(void *context, const char *app, struct span details, struct error *err);
 int document_each_details(struct store *store, rowid project, details_fn each, void *context, struct error *err);

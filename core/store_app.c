@@ -3,7 +3,7 @@
 
 #define APP_COLUMNS                                                                                     \
 	"id, project, name, uid, gid, mode, created_at, changed_at, generation, last_number, stale_number,"  \
-	" revoked_at, revoke_reason, due_at, announced, delivered, delivered_at,"  \
+	" revoked_at, revoke_reason, due_at, announced, delivered, delivered_at, written_at,"  \
 	" max(last_number, (SELECT floor FROM restored))+1"
 
 static void app_read(sqlite3_stmt *stmt, struct app_row *ret)
@@ -25,7 +25,8 @@ static void app_read(sqlite3_stmt *stmt, struct app_row *ret)
 	ret->announced = sqlite3_column_int(stmt, 14);
 	ret->delivered = sqlite3_column_int64(stmt, 15);
 	ret->delivered_at = sqlite3_column_int64(stmt, 16);
-	ret->next_number = sqlite3_column_int64(stmt, 17);
+	ret->written_at = sqlite3_column_int64(stmt, 17);
+	ret->next_number = sqlite3_column_int64(stmt, 18);
 }
 
 static int app_get(struct store *store, sqlite3_stmt *stmt, struct app_row *ret, struct error *err)

@@ -2,6 +2,7 @@
 #include "store_internal.h"
 
 #include <stdio.h>
+#include <string.h>
 
 int total_get(struct store *store, const char *name, int64_t *ret, struct error *err)
 {
@@ -94,6 +95,15 @@ int document_put(struct store *store, const char *scope, rowid object, const cha
 			     "INSERT INTO document(scope, object, name, content) VALUES(?, ?, ?, ?)"
 			     " ON CONFLICT(scope, object, name) DO UPDATE SET content=excluded.content",
 			     "titb", scope, object, name, content);
+}
+
+int object_written(struct store *store, const char *scope, rowid object, unixtime now, struct error *err)
+{
+	const char *sql = strcmp(scope, "app") == 0 ? "UPDATE app SET written_at=max(?, written_at+1,"
+						      " (SELECT written_at+1 FROM project WHERE project.id=app.project)) WHERE id=?" :
+						      "UPDATE project SET written_at=max(?, written_at+1) WHERE id=?";
+
+	return statement_run(store, err, sql, "ii", now, object);
 }
 
 int document_each_details(struct store *store, rowid project, details_fn each, void *context, struct error *err)

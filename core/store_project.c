@@ -3,7 +3,7 @@
 
 #define PROJECT_COLUMNS                                                                                 \
 	"id, name, uid, gid, mode, created_at, changed_at, apps_changed_at, apps, epoch, revision, signing_ca,"       \
-	" compromised_epoch, next_ca, csr_key, due_at, announced, recheck"
+	" compromised_epoch, next_ca, csr_key, due_at, announced, recheck, written_at"
 
 static void project_read(sqlite3_stmt *stmt, struct project_row *ret)
 {
@@ -25,6 +25,7 @@ static void project_read(sqlite3_stmt *stmt, struct project_row *ret)
 	ret->due_at = sqlite3_column_int64(stmt, 15);
 	ret->announced = sqlite3_column_int(stmt, 16);
 	ret->recheck = sqlite3_column_int64(stmt, 17);
+	ret->written_at = sqlite3_column_int64(stmt, 18);
 }
 
 static int project_get(struct store *store, sqlite3_stmt *stmt, struct project_row *ret, struct error *err)

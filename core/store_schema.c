@@ -140,7 +140,12 @@ static const char schema_4[] =
 	"DROP TRIGGER generation_issued;"
 	"DROP TRIGGER generation_revoked;";
 
-static const char *const steps[] = {schema_1, schema_2, schema_3, schema_4};
+/* When a user last changed a file of it: what rsync and tar go by. */
+static const char schema_5[] =
+	"ALTER TABLE project ADD COLUMN written_at INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE app ADD COLUMN written_at INTEGER NOT NULL DEFAULT 0;";
+
+static const char *const steps[] = {schema_1, schema_2, schema_3, schema_4, schema_5};
 enum { SCHEMA_VERSION = sizeof(steps) / sizeof(steps[0]) };
 
 static int schema_version(struct store *store, int64_t *ret, struct error *err)

@@ -38,7 +38,7 @@ int trigger_reason(struct span text, char ret[REASON_SIZE], struct error *err)
 	if (begins_with(line, saved_copy))
 		return error_set(err, EINVAL,
 				 "this is a saved copy of a trigger file: touch the trigger, or write a reason, to fire it");
-	strcpy(ret, line);
+	strcpy(ret, line[strspn(line, " ")] ? line : ""); /* blanks are no text */
 	return 0;
 }
 

@@ -4,9 +4,9 @@
 #include <strings.h>
 
 #include "certfs/view.h"
+#include "clock.h"
 #include "event.h"
 #include "name.h"
-#include "rejected.h"
 #include "template.h"
 #include "verb.h"
 
@@ -110,9 +110,12 @@ static int document_apply(struct job *job, struct store *store, struct error *er
 		r = app_by_id(store, v->id, &app, err);
 	if (r == 0)
 		r = document_put(store, scopes[v->scope], v->id, v->name, buffer_span(&v->content), err);
+	if (r == 0)
+		r = object_written(store, scopes[v->scope], v->id, clock_now(), err);
 	event = event_of("NOTICE", "user_data.changed", &project, v->scope == CORE_APP ? &app : NULL);
 	event.generation = 0; /* of no certificate */
 	job->touched_app = app.id;
+	job->touched_project = v->scope == CORE_APP ? 0 : project.id;
 	return r == 0 ? event_add(store, &event, err, "%s changed", v->name) : r;
 }
 

@@ -33,6 +33,7 @@ struct handle {
 	bool truncated;        /* opened with O_TRUNC, created, or cut to nothing */
 	bool written;          /* bytes have arrived */
 	bool unjudged;         /* since the last flush */
+	bool fired;            /* a trigger: it has, and what is still written to it says no more */
 	int spoiled;           /* negative errno of a write that was refused: nothing of this is taken any more; 0: none was */
 	enum handle_mark mark; /* in the shared table */
 	off_t base;            /* what is taken off the offsets of writes: see write_bytes */

@@ -97,18 +97,35 @@ static int file_size(const struct tree_row *row, const struct view *view, size_t
 	return 0;
 }
 
-/* st_ctime of a certificate file must not move when it is issued: tar would report a change. */
+static unixtime later(unixtime a, unixtime b)
+{
+	return a > b ? a : b;
+}
+
+/* When somebody last changed what the files of the view's object are made of, other than by issuing. */
+static unixtime written_at(const struct view *view)
+{
+	unixtime at = view_owner(view).changed_at;
+
+	if (view_project_row(view))
+		at = later(at, view_project_row(view)->written_at);
+	if (view_app_row(view))
+		at = later(at, view_app_row(view)->written_at);
+	return at;
+}
+
+/* st_ctime of what shows a certificate must not move when it is issued: tar would report a change. */
 static void file_times(const struct tree_row *row, const struct view *view, struct stat *attr)
 {
-	const struct owner owner = view_owner(view);
+	struct view_version version = {0};
+	const unixtime at = written_at(view);
 
-	if (row->flags & TREE_VERSIONED) {
-		const struct view_version version = view_version(view);
-
+	if (view_app_row(view))
+		version = view_version(view);
+	if (row->flags & TREE_VERSIONED)
 		set_times(attr, version.issued_at, version.previous_at);
-		return;
-	}
-	set_times(attr, owner.changed_at, owner.changed_at);
+	else
+		set_times(attr, later(at, version.issued_at), later(at, version.previous_at));
 }
 
 static int file_attr(const struct tree_row *row, const struct view *view, struct stat *attr, struct error *err)

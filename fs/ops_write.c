@@ -86,6 +86,7 @@ static int handle_get(struct fs *fs, uid_t uid, const struct tree_row *row, rowi
 	(*ret)->remade = true;
 	(*ret)->mark = mark;
 	(*ret)->written = mark == MARK_TAKEN;
+	(*ret)->fired = mark == MARK_TAKEN && row->flags & TREE_TRIGGER;
 	return 0;
 }
 
@@ -154,7 +155,7 @@ static int write_bytes(struct fs *fs, struct handle *handle, const struct arriva
 /* Whoever was refused a part must not find the rest taken. */
 static int write_or_spoil(struct fs *fs, struct handle *handle, const struct arrival *arrival)
 {
-	if (handle->spoiled == 0)
+	if (handle->spoiled == 0 && !handle->fired)
 		handle->spoiled = write_bytes(fs, handle, arrival);
 	return handle->spoiled;
 }
@@ -244,6 +245,7 @@ static void handle_taken(struct fs *fs, uint64_t fh)
 	pthread_mutex_lock(&handle->lock);
 	if (handle->mark == MARK_DIRTY && !handle->unjudged)
 		(void)set_mark(fs, handle, MARK_TAKEN);
+	handle->fired = handle->row->flags & TREE_TRIGGER; /* once for each time it was opened, however many programs shared it */
 	pthread_mutex_unlock(&handle->lock);
 }
 

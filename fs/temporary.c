@@ -10,7 +10,10 @@
 #include "fs/ino.h"
 #include "fs/tree.h"
 
-enum { TEMPORARIES_MAX = 256, LIFE_SECONDS = 60, NAME_LENGTH_MAX = 255 };
+enum { TEMPORARIES_MAX = 1024, LIFE_SECONDS = 60, NAME_LENGTH_MAX = 255 };
+
+/* As many of them, as with bytes (quota.h): for one user, and for all but root. */
+enum { OF_ONE_MAX = TEMPORARIES_MAX * 3 / 8, OF_USERS_MAX = TEMPORARIES_MAX * 6 / 8 };
 
 struct temporary {
 	struct temporary *next;
@@ -96,12 +99,26 @@ static struct temporary *find_id(struct temporaries *t, fuse_ino_t id)
 
 /* ---- what the operations do ---- */
 
+/* root's only end is that of all. */
+static bool has_share(const struct temporaries *t, uid_t uid)
+{
+	int own = 0, users = 0;
+
+	for (const struct temporary *other = t->list; other; other = other->next) {
+		own += other->uid == uid;
+		users += other->uid != 0;
+	}
+	return uid == 0 || (own < OF_ONE_MAX && users < OF_USERS_MAX);
+}
+
 static int create_locked(struct temporaries *t, struct temporary *made)
 {
 	if (*find_name(t, made->directory, made->name))
 		return -EEXIST;
 	if (t->count >= TEMPORARIES_MAX)
 		return -ENOSPC;
+	if (!has_share(t, made->uid))
+		return -EDQUOT;
 	made->id = ino_encode((struct ino){.kind = KIND_TEMPORARY, .row = ++t->last});
 	made->next = t->list;
 	t->list = made;

@@ -20,7 +20,7 @@ void temporaries_free(struct temporaries *temporaries);
 /* A name begins with a dot. */
 bool temporary_name(const char *name);
 
-/* Makes one in the directory with that node id. EEXIST, ENOSPC (too many), ENAMETOOLONG, ENOMEM. */
+/* Makes one in the directory with that node id. EEXIST, ENOSPC (too many), EDQUOT (too many of that user), ENAMETOOLONG, ENOMEM. */
 int temporary_create(struct temporaries *temporaries, fuse_ino_t directory, const char *name, mode_t mode, uid_t uid,
 		     gid_t gid, fuse_ino_t *ret);
 /* -ENOENT if there is none. */

@@ -27,6 +27,7 @@ struct project_row {
 	rowid csr_key;            /* the key of csr.pem, 0: none */
 	unixtime due_at;          /* when the monitor looks at the signing CA again, 0: never */
 	int announced;            /* its state that the last event told of, -1: none */
+	unixtime written_at;      /* when a user last changed a file of it; 0: never */
 	rowid recheck;            /* a new policy has been applied up to this app instance, -1: to all */
 };
 
@@ -64,6 +65,7 @@ struct app_row {
 	int announced;        /* enum state that the last event told of, -1: none */
 	int64_t delivered;    /* generation that the hook push has delivered, 0: none */
 	unixtime delivered_at;
+	unixtime written_at;  /* as of a project */
 };
 
 struct generation_row {

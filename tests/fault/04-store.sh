@@ -40,11 +40,16 @@ OK read $PROJECTS/p/apps/a/status
 EIO mkdir $PROJECTS/p/apps/c
 EIO open_r $PROJECTS/p/apps/a/device_ca.key
 LINES
+for status in "$MNT" "$PROJECTS/p" "$PROJECTS/p/apps/a"; do
+    assert_has "$(cat "$status/status")" "severity: ERROR" "severity of $status/status"
+    assert_has "$(cat "$status/status")" "The store can't be used.*another process has locked it" "$status/status"
+done
 unlocked
 assert_errnos <<LINES
 OK mkdir $PROJECTS/p/apps/c
 OK read $PROJECTS/p/apps/c/bundle.pem
 LINES
+assert_lacks "$(cat "$PROJECTS/p/apps/a/status" "$MNT/status")" "store can't be used" "status when the cause is gone"
 assert_has "$(cat "$MNT/events")" '"type":"store.failed".*another process has locked it' "event"
 # a lock that is short is only waited for
 locked 1

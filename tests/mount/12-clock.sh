@@ -84,10 +84,20 @@ EAGAIN read $PROJECTS/long/apps/new/device_ca.pem
 EAGAIN touch $PROJECTS/long/apps/new/renew
 END
 assert_eq "$(field "$PROJECTS/long/apps/new/status" state)" NOT_ISSUED state
+for status in "$MNT" "$PROJECTS/long" "$long" "$PROJECTS/long/apps/new"; do
+    assert_has "$(field "$status/status" message)" 'clock is not to be believed: it stands before' "message of $status/status"
+    assert_eq "$(field "$status/status" severity)" ERROR "severity of $status/status"
+done
+told() {
+    [ "$(jq -r 'select(.type|startswith("clock.")).type' "$MNT/events" | tr '\n' ' ')" = "$1" ]
+}
+wait_until 20 told 'clock.not_believed '
 
 # ---- and when it is right again, without a restart ----
 set_clock "+$((21 * DAY + 60))"
 assert_errno OK read "$PROJECTS/long/apps/new/device_ca.pem"
+wait_until 20 told 'clock.not_believed clock.believed '
+assert_lacks "$(cat "$MNT/status" "$PROJECTS/long/status" "$long/status")" 'not to be believed' "status with a clock that is right"
 "${DAEMON_ENV[@]}" "$CERTFS" check -c "$CONF" >"$T/check.out" 2>&1 || fail "certfs check: $(cat "$T/check.out")"
 
 # ---- before the program's build date: it is the clock that wants mending, not the signing CA ----

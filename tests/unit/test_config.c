@@ -230,7 +230,7 @@ static void test_file_size(void **state)
 	memset(text, '\n', sizeof(text) - 2);
 	assert_int_equal(load(text, &config, &err), 0);
 	text[sizeof(text) - 2] = '\n';
-	assert_int_equal(load(text, &config, &err), -EINVAL);
+	assert_int_equal(load(text, &config, &err), -EFBIG);
 	assert_non_null(strstr(err.text, file));
 }
 

@@ -300,7 +300,7 @@ static void test_file_size(void **state)
 	memset(text.data, '\n', text.size);
 	assert_int_equal(policy_parse(buffer_span(&text), &policy, &err), 0);
 	buffer_add_text(&text, "\n");
-	assert_int_equal(policy_parse(buffer_span(&text), &policy, &err), -EINVAL);
+	assert_int_equal(policy_parse(buffer_span(&text), &policy, &err), -EFBIG);
 	assert_non_null(strstr(err.text, "larger than 65536 bytes"));
 }
 

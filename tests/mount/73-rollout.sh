@@ -1,0 +1,88 @@
+#!/bin/bash
+# Whom a job reaches, how fast, and what is said of it: per_minute, revoked gateways, progress from the start, the failed step of a purge.
+# variants: plain
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/../lib.sh"
+
+cat >"$T/push" <<END
+#!/bin/sh
+[ ! -e "$T/broken" ] || { echo "the gateway does not answer" >&2; exit 1; }
+[ ! -e "$T/slow" ] || sleep 5
+echo "\$CERTFS_APP" >>"$T/pushed"
+END
+chmod 755 "$T/push"
+printf '[hooks]\npush = %s\nretries = 0\n' "$T/push" >>"$CONF"
+start_certfs
+new_project p
+p=$PROJECTS/p
+mkdir "$p/apps/"{a,b,c,d,e,f}
+for app in a b c d e f; do
+    cat "$p/apps/$app/device_ca.pem" >/dev/null
+done
+done_with() {
+    [ "$(field "$p/progress" state)" = done ]
+}
+pushed() {
+    wc -l <"$T/pushed"
+}
+
+# ---- an update pushes what has not been delivered, and says so; a revoked gateway gets nothing ----
+echo stolen >"$p/apps/f/revoke"
+assert_has "$(field "$p/update" would)" 'and others that have not been delivered' "would of update"
+touch "$p/update"
+wait_until 20 done_with
+assert_eq "$(sort "$T/pushed" | tr '\n' ' ')" 'a b c d e ' "gateways that an update reached"
+assert_lacks "$(cat "$p/apps/f/status")" delivered "status of a revoked app instance"
+assert_eq "$(field "$p/update" state)" done "state of the update"
+touch "$p/force_update"
+wait_until 20 done_with
+assert_lacks "$(cat "$T/pushed")" f "gateways that force_update reached"
+assert_eq "$(field "$p/progress" failed)" 0 "failures"
+
+# ---- progress knows how many there are from the start ----
+touch "$T/slow"
+touch "$p/force_update"
+assert_eq "$(field "$p/progress" total)" 6 "total at the start"
+assert_eq "$(field "$p/progress" state)" running "state at the start"
+rm "$T/slow"
+wait_until 30 done_with
+
+# ---- per_minute: evenly, and what is passed by costs nothing ----
+printf '[rollout]\nper_minute = 20\n' >"$p/policy"
+: >"$T/pushed"
+touch "$p/force_update"
+sleep 7
+count=$(pushed)
+[ "$count" -ge 1 ] && [ "$count" -le 4 ] || fail "20 a minute: $count in seven seconds"
+assert_eq "$(field "$p/progress" state)" running "a job that waits for its pace"
+wait_until 30 done_with
+assert_eq "$(pushed)" 5 "pushed in the end"
+printf '[rollout]\nper_minute = 1\n' >"$p/policy"
+touch "$p/update" # all of them are as they should be
+wait_until 20 done_with
+printf '[rollout]\nper_minute = 0\n' >"$p/policy"
+
+# ---- what failed is said, and what a touch would do ----
+touch "$T/broken"
+touch "$p/apps/a/purge"
+failed() {
+    [ "$(field "$p/apps/a/purge" state)" = failed ]
+}
+wait_until 20 failed
+assert_has "$(field "$p/apps/a/purge" would)" 'go on with purge-[0-9-]+ at the step that failed: push' "would of a purge that failed"
+generation=$(field "$p/apps/a/status" generation)
+assert_eq "$(field "$p/apps/a/status" severity)" WARN "severity of what was not delivered"
+assert_has "$(field "$p/apps/a/status" message)" "has not got generation $generation yet" "message of what was not delivered"
+touch "$p/force_update"
+wait_until 20 done_with
+assert_has "$(cat "$p/status")" 'cause: UPDATE_INCOMPLETE.*did not reach 5 of 6 app instances' "notice of a job that left some behind"
+rm "$T/broken"
+touch "$p/apps/a/purge"
+delivered() {
+    [ "$(field "$p/apps/a/purge" state)" = done ]
+}
+wait_until 20 delivered
+touch "$p/force_update"
+wait_until 20 done_with
+assert_lacks "$(cat "$p/status")" UPDATE_INCOMPLETE "status after a job that reached all"
+check_clean
