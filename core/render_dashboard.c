@@ -18,12 +18,16 @@ enum {
 	CHART_HEIGHT = 120,
 };
 
+struct needy {
+	const struct fleet_project *project; /* of page.fleet */
+};
+
 struct page {
 	const struct view *view;
 	struct buffer *out;
 	struct fleet fleet;
 	struct ranking list;
-	const struct fleet_project **needy; /* of fleet.project */
+	struct needy *needy;
 	int64_t ends[WEEKS];
 };
 
@@ -104,7 +108,7 @@ static void put_states(struct page *page)
 
 static int project_compare(const void *a, const void *b)
 {
-	const struct fleet_project *left = *(const struct fleet_project *const *)a, *right = *(const struct fleet_project *const *)b;
+	const struct fleet_project *left = ((const struct needy *)a)->project, *right = ((const struct needy *)b)->project;
 	const enum state l = fleet_worst(left), r = fleet_worst(right);
 
 	if (l != r)
@@ -149,7 +153,7 @@ static size_t collect_needy(struct page *page)
 
 	for (size_t i = 0; i < page->fleet.count; i++)
 		if (fleet_needs_someone(fleet_worst(&page->fleet.project[i])))
-			page->needy[n++] = &page->fleet.project[i];
+			page->needy[n++].project = &page->fleet.project[i];
 	qsort(page->needy, n, sizeof(*page->needy), project_compare);
 	return n;
 }
@@ -169,7 +173,7 @@ static void put_first(struct page *page)
 	size_t shown = 0, more = 0, hidden = 0;
 
 	for (size_t i = 0; i < needy; i++) {
-		if (page->needy[i]->hidden) {
+		if (page->needy[i].project->hidden) {
 			hidden++;
 			continue;
 		}
@@ -181,7 +185,7 @@ static void put_first(struct page *page)
 			buffer_add_text(page->out, "<table class=\"first\"><thead><tr><th scope=\"col\">State</th><th scope=\"col\">Project</th>"
 						   "<th scope=\"col\" class=\"n\">App instances</th><th scope=\"col\">What to do</th>"
 						   "</tr></thead><tbody>\n");
-		put_project(page, page->needy[i]);
+		put_project(page, page->needy[i].project);
 	}
 	if (shown)
 		buffer_add_text(page->out, "</tbody></table>");

@@ -109,7 +109,7 @@ found "$T/four.html" '' 'p/b p/a p/c p/d '
 found "$T/four.html" 'nobody' '0 of 4 listed app instances'
 
 # ---- kept, and made again ----
-made() { cat "$MNT/dashboard.html" | sha256sum; }
+made() { sha256sum <"$MNT/dashboard.html"; }
 stays() { # the page tells the time, to the second; the monitor may have something to note at first
     local first
     first=$(made)
