@@ -116,6 +116,7 @@ exit_status 1 "$CERTFS" wait nobody "$MNT"
 exit_status 2 "$CERTFS" wait
 
 # ---- watch: again and again, until it is ended ----
+: >"$T/watched"
 "$CERTFS" status --watch "$MNT" >"$T/watched" 2>&1 &
 watcher=$!
 watched() { [ "$(grep -c "$1" "$T/watched")" -ge "$2" ]; }
@@ -126,6 +127,7 @@ assert_lacks "$(cat "$T/watched")" $'\033' "control characters without a termina
 kill "$watcher"
 wait "$watcher" || true
 assert_has "$(timeout 5 script -qec "$(printf '%q ' "$CERTFS" status --watch "$MNT")" /dev/null </dev/null 2>/dev/null || true)" $'\033\\[2J' "a cleared terminal"
+: >"$T/watched"
 "$CERTFS" status --watch "$MNT" >"$T/watched" 2>&1 &
 watcher=$!
 wait_until 20 watched '^lost ' 1
