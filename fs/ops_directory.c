@@ -1,5 +1,6 @@
 /* Finding names and listing them. Never issues. */
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -51,6 +52,10 @@ void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	rowid id;
 	int r;
 
+	if (strlen(name) > NAME_MAX) {
+		reply_status(req, -ENAMETOOLONG);
+		return;
+	}
 	if (temporary_name(name)) {
 		lookup_temporary(req, parent, name);
 		return;
