@@ -25,19 +25,26 @@ static int keep_over_exec(const struct takeover *takeover, bool keep)
 	return 0;
 }
 
+static int differs(struct error *err)
+{
+	return error_set(err, ENOTSUP, "this program can't take a mount over from the one that runs, their versions differ too much: unmount, and "
+				       "mount again");
+}
+
 int takeover_receive(struct takeover *ret, struct error *err)
 {
 	const char *text = getenv(variable);
-	char *end;
-	const long fd = text ? strtol(text, &end, 10) : -1;
-	const ssize_t n = pread((int)fd, ret, sizeof(*ret), 0);
+	const int fd = text ? (int)strtol(text, NULL, 10) : -1;
+	ssize_t n;
 
 	unsetenv(variable);
+	if (fd < 0)
+		return differs(err);
+	n = pread(fd, ret, sizeof(*ret), 0);
+	close(fd);
 	if (n != (ssize_t)sizeof(*ret) || ret->layout != TAKEOVER_LAYOUT || ret->request_size > TAKEOVER_INIT_MAX ||
 	    ret->reply_size > TAKEOVER_INIT_MAX)
-		return error_set(err, ENOTSUP, "this program can't take a mount over from the one that runs, their versions differ too much: unmount, "
-					       "and mount again");
-	close((int)fd);
+		return differs(err);
 	return keep_over_exec(ret, false) == 0 ? 0 : error_set(err, errno, "can't take over the descriptors of a mount: %s", strerror(errno));
 }
 
