@@ -34,7 +34,7 @@ static const int served[] = {
 	SYS_umask, SYS_ioctl, SYS_dup, SYS_dup3, SYS_ppoll, SYS_pselect6, SYS_eventfd2,
 	SYS_mmap, SYS_munmap, SYS_mremap, SYS_mprotect, SYS_madvise, SYS_msync, SYS_mlock, SYS_mlock2, SYS_munlock, SYS_brk,
 	SYS_membarrier, SYS_set_robust_list, SYS_get_robust_list, SYS_rseq, SYS_set_tid_address, SYS_exit, SYS_exit_group,
-	SYS_restart_syscall, SYS_nanosleep, SYS_clock_nanosleep, SYS_clock_getres, SYS_gettimeofday, SYS_getrandom,
+	SYS_restart_syscall, SYS_setitimer, SYS_nanosleep, SYS_clock_nanosleep, SYS_clock_getres, SYS_gettimeofday, SYS_getrandom,
 	SYS_getpid, SYS_gettid, SYS_getppid, SYS_getuid, SYS_geteuid, SYS_getgid, SYS_getegid, SYS_getresuid, SYS_getresgid,
 	SYS_getgroups, SYS_uname, SYS_sysinfo, SYS_getrusage, SYS_prlimit64, SYS_getcpu, SYS_prctl, SYS_sched_yield,
 	SYS_sched_getaffinity, SYS_sched_getparam, SYS_sched_getscheduler, SYS_kill, SYS_tgkill, SYS_sigaltstack, SYS_rt_sigaction,
