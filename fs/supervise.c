@@ -386,19 +386,14 @@ static int time_left(const struct supervisor *s)
 	return until < 0 ? 0 : until > INT_MAX ? INT_MAX : (int)until;
 }
 
-static void probe_late(struct supervisor *s)
-{
-	log_write(LOG_ERR, "SIGUSR2: the program on disk has not said within %d s whether it can take over", PROBE_MAX_MS / 1000);
-	kill(s->probe, SIGKILL);
-	s->probe_deadline = INT64_MAX / 2;
-}
-
 static void on_time(struct supervisor *s)
 {
 	if (time_left(s) != 0)
 		return;
 	if (s->probe && clock_monotonic() >= s->probe_deadline) {
-		probe_late(s);
+		log_write(LOG_ERR, "SIGUSR2: the program on disk has not said within %d s whether it can take over", PROBE_MAX_MS / 1000);
+		kill(s->probe, SIGKILL);
+		s->probe_deadline = INT64_MAX / 2;
 	} else if (s->worker && s->replacing && !s->stopping) {
 		worker_signal(s, SIGKILL);
 		s->deadline = INT64_MAX / 2;
