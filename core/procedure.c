@@ -131,7 +131,7 @@ void procedure_next(struct procedure *p)
 		interrupted(p);
 		return;
 	}
-	p->task.run = procedure_step;
+	p->task.run = p->loaded ? procedure_step : procedure_load;
 	pool_submit(p->core->hook_pool, &p->task);
 }
 

@@ -12,7 +12,7 @@
 #include "operation.h"
 #include "verb.h"
 
-enum { BACKOFF_MAX_SECONDS = 300 };
+enum { BACKOFF_MAX_SECONDS = 300, STORE_PAUSE_SECONDS = 5 };
 
 static const struct {
 	enum step step;
@@ -188,6 +188,18 @@ static void procedure_becomes_purge(struct procedure *p)
 	p->of_job = false;
 }
 
+/* The store, memory or descriptors fail: nobody else looks after a purge, so it goes on from where the store says when the cause is gone. */
+static void interrupted_by(struct procedure *p, int r, const struct error *err)
+{
+	if (p->of_job || r == -ENOENT) { /* the app instance went away */
+		procedure_finish(p, r, err);
+		return;
+	}
+	log_about(LOG_ERR, LOG_SUBJECT(.operation = p->row.operation, .error = err->code), "a purge can't go on, trying again: %s", err->text);
+	p->loaded = false;
+	procedure_wait(p, STORE_PAUSE_SECONDS);
+}
+
 static void noted(void *context, int r, int64_t result, const struct error *err)
 {
 	struct note *note = context; /* freed by verb_answer after this */
@@ -196,10 +208,7 @@ static void noted(void *context, int r, int64_t result, const struct error *err)
 
 	(void)result;
 	if (r < 0) {
-		if (r != -ENOENT) /* the app instance went away */
-			log_about(LOG_ERR, LOG_SUBJECT(.operation = note->row.operation, .error = err->code),
-				  "a step of %s could not be noted, it is taken up at the next start: %s", note->row.operation, err->text);
-		procedure_finish(p, r, &error);
+		interrupted_by(p, r, &error);
 		return;
 	}
 	p->row = note->row;
@@ -221,10 +230,10 @@ static void noted(void *context, int r, int64_t result, const struct error *err)
 static void note_lost(void *context, int r, int64_t result, const struct error *err)
 {
 	(void)result;
-	procedure_finish(context, r, err);
+	interrupted_by(context, r, err);
 }
 
-/* NULL: out of memory, and the procedure has ended; the store knows where it stands. */
+/* NULL: out of memory, and the procedure is somebody else's; the store knows where it stands. */
 static struct note *note_new(struct procedure *p, enum hook_kind hook)
 {
 	struct note *note = verb_new(sizeof(*note), p->core, NULL, note_lost, p);
@@ -374,7 +383,7 @@ void procedure_step(struct task *task)
 	int r = view_app(p->core, p->row.app, &view, &err);
 
 	if (r < 0) {
-		procedure_finish(p, r, &err);
+		interrupted_by(p, r, &err);
 		return;
 	}
 	if (nothing_for_it(p, view))
@@ -405,8 +414,12 @@ void procedure_load(struct task *task)
 
 	if (r == 0)
 		r = procedure_get(store, p->row.app, &stored, &err);
-	if (r < 0 || (!p->of_job && (!stored.app || stored.failed))) {
-		procedure_finish(p, r, &err);
+	if (r < 0) {
+		interrupted_by(p, r, &err);
+		return;
+	}
+	if (!p->of_job && (!stored.app || stored.failed)) {
+		procedure_finish(p, 0, &err);
 		return;
 	}
 	if (p->of_job && stored.app && !stored.failed && strcmp(stored.kind, "purge") == 0)
@@ -414,5 +427,6 @@ void procedure_load(struct task *task)
 	if (!p->of_job || strcmp(stored.operation, p->row.operation) == 0)
 		p->row = stored;
 	p->row.failed = false;
+	p->loaded = true;
 	procedure_step(task);
 }

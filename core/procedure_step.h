@@ -17,6 +17,7 @@ struct procedure {
 	struct procedure_row row;
 	bool again;       /* another start was wanted meanwhile */
 	bool of_job;      /* its row may have to be written first */
+	bool loaded;      /* row is as the store has it */
 	core_done done;   /* NULL: nobody waits */
 	void *context;
 	time_t due;       /* monotonic seconds */
