@@ -14,6 +14,7 @@
 #include "certfs/log.h"
 #include "fs/command.h"
 #include "fs/daemonize.h"
+#include "fs/handover.h"
 #include "fs/mount_options.h"
 #include "fs/mountpoint.h"
 #include "fs/privilege.h"
@@ -24,6 +25,7 @@ enum { LOCK_TRIES = 25, LOCK_PAUSE_NS = 20 * 1000 * 1000 };
 struct mount_request {
 	char config_file[PATH_MAX]; /* config_path as SIGHUP finds it from the directory /; empty: the default */
 	bool foreground;
+	bool hand_over;          /* only mount, and give the connection to systemd */
 	const char *config_path; /* NULL: not given */
 	char program[PATH_MAX];  /* this one, as it was called: what SIGUSR2 executes */
 	char option_list[4096];  /* of -o, all of them */
@@ -32,6 +34,7 @@ struct mount_request {
 	struct mount_options options;
 	struct config config;
 	char mountpoint[PATH_MAX];
+	int connection;          /* that systemd gave; -1: none */
 };
 
 /* ---- the arguments ---- */
@@ -54,6 +57,9 @@ static int take_argument(struct mount_request *request, int c)
 	case 'f':
 		request->foreground = true;
 		return STATUS_OK;
+	case 'H':
+		request->hand_over = true;
+		return STATUS_OK;
 	case 'c':
 		request->config_path = optarg;
 		return STATUS_OK;
@@ -68,6 +74,7 @@ static int parse(int argc, char **argv, struct mount_request *request)
 {
 	static const struct option options[] = {
 		{"foreground", no_argument, NULL, 'f'},
+		{"hand-over", no_argument, NULL, 'H'},
 		{"config", required_argument, NULL, 'c'},
 		{"options", required_argument, NULL, 'o'},
 		{NULL, 0, NULL, 0},
@@ -235,12 +242,13 @@ static int store_ready(struct mount_request *request, int *ret_lock, struct erro
 static int serve(struct mount_request *request, struct error *err)
 {
 	int lock = -1;
-	int r = store_ready(request, &lock, err);
+	int r = request->hand_over ? 0 : store_ready(request, &lock, err);
 	const struct session_options options = {
 		.mountpoint = request->mountpoint,
 		.source = request->options.source,
 		.fuse_options = request->options.fuse,
 		.read_only = request->options.read_only,
+		.connection = request->connection,
 		.background = !request->foreground,
 		.ready = on_ready,
 		.reload = reload,
@@ -251,7 +259,7 @@ static int serve(struct mount_request *request, struct error *err)
 	};
 
 	if (r == 0)
-		r = session_run(&options, &request->config, err);
+		r = request->hand_over ? session_hand_over(&options, &request->config, err) : session_run(&options, &request->config, err);
 	if (lock >= 0)
 		close(lock);
 	return r;
@@ -317,11 +325,13 @@ int command_mount(int argc, char **argv)
 		return status;
 	if (readlink("/proc/self/exe", request.program, sizeof(request.program) - 1) < 0)
 		log_write(LOG_DEBUG, "/proc/self/exe: %s", strerror(errno));
+	request.connection = -1;
 	if (takeover_asked())
 		return take_over(&request);
+	request.connection = request.foreground && !request.hand_over ? handover_take() : -1;
 	if (look_ahead(&request, &err) < 0)
 		return command_failed(&err);
-	return request.foreground ? run(&request) : run_in_background(&request);
+	return request.foreground || request.hand_over ? run(&request) : run_in_background(&request);
 }
 
 /* ---- mount(8)'s helper ---- */

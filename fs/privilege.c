@@ -8,6 +8,7 @@
 #include <linux/capability.h>
 #include <pwd.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -108,19 +109,37 @@ static int check_store(const struct config *config, struct error *err)
 
 /* ---- becoming it ---- */
 
-static void drop_bounding_set(void)
+static void drop_bounding_set(uint64_t kept)
 {
-	for (unsigned long cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
-		prctl(PR_CAPBSET_DROP, cap, 0, 0, 0); /* needs CAP_SETPCAP; what is not had can't be dropped */
+	for (unsigned long cap = 0; cap < 64 && prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
+		if (!(kept >> cap & 1))
+			prctl(PR_CAPBSET_DROP, cap, 0, 0, 0); /* needs CAP_SETPCAP; what is not had can't be dropped */
 }
 
-static bool drop_capabilities(void)
+static bool holds_only(const struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3], uint64_t kept)
+{
+	for (int i = 0; i < _LINUX_CAPABILITY_U32S_3; i++)
+		if (sets[i].inheritable || (sets[i].permitted & ~(uint32_t)(kept >> (32 * i))))
+			return false;
+	return true;
+}
+
+static bool keep_capabilities(uint64_t kept)
 {
 	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-	const struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {0};
+	struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3] = {0};
 
 	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
-	return syscall(SYS_capset, &header, none) == 0;
+	if (syscall(SYS_capget, &header, sets) < 0)
+		return false;
+	if (holds_only(sets, kept))
+		return true; /* under a filter of system calls that has no capset */
+	for (int i = 0; i < _LINUX_CAPABILITY_U32S_3; i++) {
+		sets[i].permitted &= (uint32_t)(kept >> (32 * i));
+		sets[i].effective = sets[i].permitted;
+		sets[i].inheritable = 0;
+	}
+	return syscall(SYS_capset, &header, sets) == 0;
 }
 
 static bool switch_to(const struct passwd *user)
@@ -140,13 +159,30 @@ static int become(const struct config *config, struct error *err)
 	if (r < 0)
 		return r;
 	setrlimit(RLIMIT_MEMLOCK, &unlimited); /* the keys' memory is locked without CAP_IPC_LOCK */
-	drop_bounding_set();
+	drop_bounding_set(0);
 	if (!switch_to(user))
 		return error_set(err, errno, "can't become %s (daemon.user): %s: start certfs as root or as that user", config->daemon_user,
 				 strerror(errno));
-	if (!drop_capabilities())
+	if (!keep_capabilities(0))
 		return error_set(err, errno, "can't give up capabilities: %s", strerror(errno));
 	return check_store(config, err);
+}
+
+/* ---- the supervisor ---- */
+
+#define BIT(cap) (UINT64_C(1) << (cap))
+
+int privilege_reduce(const struct config *config, struct error *err)
+{
+	/* a worker, and hooks, of another user, with locked memory; its end; unmounting; the configuration's file at SIGHUP; the
+	 * user's store, which a program that takes over opens and may have to change */
+	const uint64_t kept = BIT(CAP_SETUID) | BIT(CAP_SETGID) | BIT(CAP_SETPCAP) | BIT(CAP_SYS_RESOURCE) | BIT(CAP_KILL) |
+			      BIT(CAP_SYS_ADMIN) | BIT(CAP_DAC_READ_SEARCH) | BIT(CAP_DAC_OVERRIDE) | BIT(CAP_CHOWN) | BIT(CAP_FOWNER);
+
+	if (!config->daemon_user[0] || geteuid() != 0)
+		return 0;
+	drop_bounding_set(kept);
+	return keep_capabilities(kept) ? 0 : error_set(err, errno, "can't give up capabilities: %s", strerror(errno));
 }
 
 /* ---- all of it ---- */
@@ -169,7 +205,7 @@ static int harden(const struct config *config, struct error *err)
 void privilege_tell(const struct config *config)
 {
 	log_write(LOG_INFO, "the worker is %s; Landlock: %s; system calls: %s; tokens: %s", config->daemon_user[0] ? config->daemon_user : "what certfs is",
-		  taken.landlock ? "on" : "no, this kernel has none", taken.calls ? "filtered" : "not filtered by this kernel",
+		  taken.landlock ? "on" : "no", taken.calls ? "filtered" : "not filtered",
 		  taken.token ? "their modules may read files and use the network" : "none");
 }
 

@@ -10,6 +10,12 @@
  * daemon.user is empty, nothing is changed. ENOENT: there is no such user. */
 int privilege_give_store(const struct config *config, struct error *err);
 
+/* In the supervisor, once it has mounted, where daemon.user is set and it is root: for good, in it and in all that it starts, no capability
+ * but those that it needs for its workers and the unmount; it can still get at the FUSE device and at root's files. A hook that runs as root
+ * has no others. no_new_privs is not set, since a hook may be, or call, sudo or ssh's helpers. Where daemon.user is empty, nothing is changed:
+ * the worker stays what it is. */
+int privilege_reduce(const struct config *config, struct error *err);
+
 /* For good, in this process and in its children; in a process without threads, which may still be root.
  *
  * With daemon.user: that user and its group, no other group, no capability. With and without: no new privileges by execve, no core dump,

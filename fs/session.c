@@ -8,7 +8,9 @@
 
 #include "certfs/log.h"
 #include "fs/channel.h"
+#include "fs/handover.h"
 #include "fs/mountpoint.h"
+#include "fs/privilege.h"
 #include "fs/session.h"
 #include "fs/supervise.h"
 
@@ -79,9 +81,12 @@ static int session_make(struct fs *fs, const struct session_options *options, st
 
 /* ---- mounting ---- */
 
-static int session_mount(struct fs *fs, struct error *err)
+static int session_mount(struct fs *fs, int connection, struct error *err)
 {
-	if (fuse_session_mount(fs->session, fs->mountpoint) == 0)
+	char path[32];
+
+	snprintf(path, sizeof(path), "/dev/fd/%d", connection); /* libfuse's way to say that it is mounted */
+	if (fuse_session_mount(fs->session, connection < 0 ? fs->mountpoint : path) == 0)
 		return 0;
 	return error_set(err, EPERM,
 			 "can't mount at %s (the line above says why): mounting needs root (CAP_SYS_ADMIN), or the setuid program "
@@ -126,9 +131,9 @@ static void learn_resend(struct fs *fs)
 				      "process dies get EIO");
 }
 
-static int session_start(struct fs *fs, struct error *err)
+static int session_start(struct fs *fs, int connection, struct error *err)
 {
-	int r = session_mount(fs, err);
+	int r = session_mount(fs, connection, err);
 
 	if (r < 0)
 		return r;
@@ -170,6 +175,8 @@ static void session_unmount(struct fs *fs)
 		fuse_session_unmount(fs->session);
 		return;
 	}
+	if (fs->takeover.handed_over)
+		return;
 	if (poll(&connection, 1, 0) == 1 && connection.revents & POLLERR)
 		return; /* somebody has unmounted it */
 	null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -207,7 +214,12 @@ static struct fs *fs_new(const struct session_options *options, const struct con
 		fs->takeover = *options->takeover;
 		fs->shared = shared_attach(fs->takeover.shared);
 	} else {
-		fs->takeover = (struct takeover){.layout = TAKEOVER_LAYOUT, .lock = options->lock, .shared = -1};
+		fs->takeover = (struct takeover){
+			.layout = TAKEOVER_LAYOUT,
+			.lock = options->lock,
+			.shared = -1,
+			.handed_over = options->connection >= 0,
+		};
 		fs->shared = shared_create(&fs->takeover.shared);
 	}
 	if (fs->shared)
@@ -230,22 +242,68 @@ static bool probing(const struct session_options *options)
 	return options->takeover && options->takeover->probe;
 }
 
-int session_run(const struct session_options *options, const struct config *config, struct error *err)
+static int session_open(const struct session_options *options, const struct config *config, struct fs **ret, struct error *err)
 {
+	const bool mounted = options->takeover || options->connection >= 0;
 	struct fs *fs;
-	int r = options->takeover ? 0 : mountpoint_prepare(options->mountpoint, err);
+	int r = mounted ? 0 : mountpoint_prepare(options->mountpoint, err);
 
 	if (r < 0)
 		return r;
 	fs = fs_new(options, config);
 	if (!fs)
 		return error_set(err, ENOMEM, "out of memory, or no memory shared with the program that mounted");
-	supervise_block_signals();
 	r = session_make(fs, options, err);
+	if (r < 0)
+		fs_free(fs);
+	else
+		*ret = fs;
+	return r;
+}
+
+/* The capabilities go once there is nothing left that needs them. */
+static int session_keep(struct fs *fs, const struct session_options *options, const struct config *config, struct error *err)
+{
+	int r = privilege_reduce(config, err);
+
 	if (r == 0)
-		r = fs->taken_over ? session_take_over(fs, err) : session_start(fs, err);
+		return session_serve(fs, options, err);
+	if (!fs->taken_over)
+		session_unmount(fs);
+	return r;
+}
+
+int session_run(const struct session_options *options, const struct config *config, struct error *err)
+{
+	struct fs *fs;
+	int r;
+
+	supervise_block_signals();
+	r = session_open(options, config, &fs, err);
+	if (r < 0)
+		return r;
+	r = fs->taken_over ? session_take_over(fs, err) : session_start(fs, options->connection, err);
 	if (r == 0 && !probing(options))
-		r = session_serve(fs, options, err);
+		r = session_keep(fs, options, config, err);
+	fs_free(fs);
+	return r;
+}
+
+int session_hand_over(const struct session_options *options, const struct config *config, struct error *err)
+{
+	struct fs *fs;
+	int r = handover_forget(err);
+
+	if (r == 0)
+		r = session_open(options, config, &fs, err);
+	if (r < 0)
+		return r;
+	r = session_mount(fs, -1, err);
+	if (r == 0) {
+		r = handover_give(fuse_session_fd(fs->session), err);
+		if (r < 0)
+			session_unmount(fs);
+	}
 	fs_free(fs);
 	return r;
 }

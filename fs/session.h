@@ -11,6 +11,7 @@ struct session_options {
 	const char *source;       /* what the table of mounts shows as device; NULL or empty: certfs */
 	const char *fuse_options; /* further -o options that the kernel or libfuse understands, comma-separated, or NULL */
 	bool read_only;
+	int connection;           /* the FUSE connection of a mount that is there already, the session's from here on; -1: to be made */
 	bool background;          /* the worker leaves standard error too once it receives (daemonize.h) */
 
 	/* Called once, in the supervisor, when the mount answers. */
@@ -31,5 +32,9 @@ struct session_options {
  * With takeover->probe it only
  * finds out whether it could. The caller holds the store's lock and has called core_prepare. Must be called by a single-threaded process. */
 int session_run(const struct session_options *options, const struct config *config, struct error *err);
+
+/* Only mounts, and gives the connection to systemd (handover.h). The mount stays, and whoever comes waits for the process that
+ * systemd gives it to. 0, or -errno and the sentence, and nothing is mounted. */
+int session_hand_over(const struct session_options *options, const struct config *config, struct error *err);
 
 #endif

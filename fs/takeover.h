@@ -13,7 +13,7 @@
 #include "certfs/error.h"
 
 enum {
-	TAKEOVER_LAYOUT = 1, /* of struct takeover, and of struct shared with all that its fields mean: raised with every change of these */
+	TAKEOVER_LAYOUT = 2, /* of struct takeover, and of struct shared with all that its fields mean: raised with every change of these */
 	TAKEOVER_INIT_MAX = 256,
 	TAKEOVER_READY = 42, /* exit status of a program that was asked whether it could */
 };
@@ -22,6 +22,7 @@ struct takeover {
 	uint32_t layout;
 	uint32_t probe;              /* 1: say whether it could be done (TAKEOVER_READY), and change nothing */
 	int32_t fuse, shared, lock;  /* descriptors: the connection, struct shared, the store's lock */
+	uint32_t handed_over;        /* 1: somebody else has mounted (handover.h), and unmounts */
 	uint32_t request_size, reply_size;
 	uint8_t request[TAKEOVER_INIT_MAX]; /* FUSE_INIT, as the kernel sent it */
 	uint8_t reply[TAKEOVER_INIT_MAX];
