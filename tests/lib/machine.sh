@@ -2,7 +2,7 @@
 # A throw-away copy of this machine, in which documentation can be followed to the letter: its own root (an overlay: what is
 # written goes to memory), mounts, processes, network (lo only) and home. Nothing in it outlives the test. After lib.sh:
 #
-#   machine_start           made, with /etc/certfs, /var/lib/certfs and /run empty
+#   machine_start [systemd] made, with /etc/certfs, /var/lib/certfs and /run empty; with a systemd of its own that has no service
 #   machine_install         meson install of the build under test
 #   machine COMMAND…        runs in it; $SOURCE, $BUILDDIR and $T are at the same place there
 #   transcript FILE …       what a document shows, done in it (tests/lib/transcript.py)
@@ -13,7 +13,7 @@ MACHINE_PID=
 machine_script() {
     cat <<'END'
 set -e
-base=$1 source=$2 builddir=$3
+base=$1 source=$2 builddir=$3 init=${4-}
 mount -t tmpfs certfs-test "$base"
 mkdir "$base"/{upper,work,root}
 mount -t overlay -o "lowerdir=/,upperdir=$base/upper,workdir=$base/work" certfs-test "$base/root" 2>/dev/null || exit 77
@@ -35,18 +35,28 @@ rm -rf etc/certfs var/lib/certfs usr/local/bin/certfs usr/local/lib/certfs usr/l
 printf '#!/bin/sh\nexit 101\n' >usr/sbin/policy-rc.d
 chmod 755 usr/sbin/policy-rc.d
 ip link set lo up
+if [ "$init" = systemd ]; then
+    mount -t cgroup2 certfs-test sys/fs/cgroup || exit 77
+    mount --make-rshared . # as systemd does where it is in no container
+    rm -f etc/systemd/system/*.wants/* lib/systemd/system/*.wants/*
+    printf '[Unit]\nDescription=nothing\n' >etc/systemd/system/nothing.target
+fi
+: >in-machine
 : >"${base%/*}/machine.ready"
-exec chroot . sleep infinity
+[ "$init" = systemd ] || exec chroot . sleep infinity
+exec env -i container=certfs-test PATH=/usr/sbin:/usr/bin:/sbin:/bin chroot . \
+    /lib/systemd/systemd --system --unit=nothing.target --log-target=console --show-status=no
 END
 }
 
 machine_start() {
-    local unshared status=0
+    local unshared status=0 more=()
     need unshare nsenter ip
     mkdir "$T/machine"
     trap 'machine_end $?' EXIT
-    unshare --mount --pid --net --fork --kill-child --propagation private \
-        bash -c "$(machine_script)" machine "$T/machine" "$SOURCE" "$BUILDDIR" >"$T/machine.log" 2>&1 &
+    [ "${1-}" != systemd ] || more=(--uts --ipc --cgroup)
+    unshare --mount --pid --net "${more[@]}" --fork --kill-child --propagation private \
+        bash -c "$(machine_script)" machine "$T/machine" "$SOURCE" "$BUILDDIR" "${1-}" >"$T/machine.log" 2>&1 &
     unshared=$!
     until [ -e "$T/machine.ready" ]; do
         if ! alive "$unshared"; then
@@ -57,7 +67,8 @@ machine_start() {
         sleep 0.02
     done
     read -r MACHINE_PID <"/proc/$unshared/task/$unshared/children" || [ -n "$MACHINE_PID" ]
-    until machine true 2>/dev/null; do sleep 0.02; done
+    # until it has changed its root, what is done "in it" would be done to this machine
+    until machine test -e /in-machine 2>/dev/null; do sleep 0.02; done
 }
 
 machine() {

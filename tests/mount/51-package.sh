@@ -80,7 +80,8 @@ COMPLETIONS
 assert_eq "$(completions rekey '')" "" "certfs rekey <tab>"
 assert_eq "$(completions restore -c /etc/certfs/certfs.conf /root/s)" /root/store.db "certfs restore -c FILE /root/s<tab>"
 machine rmdir /run/certfs/projects/plant-8
-machine kill -TERM "$pid"
+assert_eq "$(machine stat -c %U "/proc/$pid" /var/lib/certfs/certfs.db | sort -u)" certfs "who serves, and whose the store is"
+machine python3 "$SOURCE/tests/lib/exec_start.py" /usr/lib/systemd/system/certfs.service stop "$pid"
 wait_until 30 unmounted
 
 # ---- mount(8), fstab(5) ----
