@@ -88,8 +88,8 @@ machine chown root /var/lib/certfs/master.key
 ! unit start certfs || fail "it started without its master key"
 assert_fails 'not connected' machine timeout 20 stat /run/certfs/README
 machine chown certfs /var/lib/certfs/master.key
-unit stop certfs
-unit reset-failed certfs
+unit stop certfs || true
+unit reset-failed certfs || true
 started start certfs
 certificate | cmp - "$T/gw.pem"
 
