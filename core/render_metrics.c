@@ -28,6 +28,8 @@ struct scrape {
 	struct serving serving;
 	struct project_numbers *project;
 	size_t projects, room;
+	struct project_numbers closed; /* of all projects that are closed to others, together */
+	bool has_closed;
 	struct buffer *out;
 };
 
@@ -54,10 +56,46 @@ static struct project_numbers *make_room(struct scrape *scrape)
 	return &more[scrape->projects];
 }
 
+static void earlier(unixtime *first, unixtime time)
+{
+	if (time && (!*first || time < *first))
+		*first = time;
+}
+
+/* Everybody may read what is told here, so these have no names (SPEC 6), but whoever is alerted must hear of them. */
+static void merge_closed(struct scrape *scrape, const struct project_numbers *numbers)
+{
+	struct project_numbers *closed = &scrape->closed;
+
+	snprintf(closed->name, sizeof(closed->name), "(closed)");
+	counts_add(&closed->apps, &numbers->apps);
+	earlier(&closed->apps.earliest, numbers->apps.earliest);
+	earlier(&closed->signing_ca_end, numbers->signing_ca_end);
+	earlier(&closed->crl_next_update, numbers->crl_next_update);
+	if (numbers->job.id && !numbers->job.finished_at)
+		closed->job = numbers->job;
+	scrape->has_closed = true;
+}
+
+static int add_closed(struct scrape *scrape, struct error *err)
+{
+	struct project_numbers *numbers;
+
+	if (!scrape->has_closed)
+		return 0;
+	numbers = make_room(scrape);
+	if (!numbers)
+		return error_set(err, ENOMEM, "out of memory");
+	*numbers = scrape->closed;
+	scrape->projects++;
+	return 0;
+}
+
 static int numbers_of(void *context, const struct project *project, const struct fleet_project *facts, struct error *err)
 {
 	struct scrape *scrape = context;
 	struct project_numbers *numbers = make_room(scrape);
+	int r;
 
 	if (!numbers)
 		return error_set(err, ENOMEM, "out of memory");
@@ -67,8 +105,12 @@ static int numbers_of(void *context, const struct project *project, const struct
 		numbers->signing_ca_end = project->signing_ca->row.not_after;
 		numbers->crl_next_update = crl_next_update(scrape->core, project->row.signing_ca);
 	}
-	scrape->projects++;
-	return operation_newest(scrape->store, facts->id, &numbers->job, err);
+	r = operation_newest(scrape->store, facts->id, &numbers->job, err);
+	if (r == 0 && facts->hidden)
+		merge_closed(scrape, numbers);
+	else if (r == 0)
+		scrape->projects++;
+	return r;
 }
 
 static void scrape_clear(struct scrape *scrape)
@@ -279,6 +321,8 @@ int render_metrics(const struct view *view, struct buffer *out, struct error *er
 		options->serving(options->context, &scrape.serving);
 	if (r == 0)
 		r = fleet_each(view, scrape.store, numbers_of, &scrape, err);
+	if (r == 0)
+		r = add_closed(&scrape, err);
 	for (size_t i = 0; r == 0 && i < sizeof(metrics) / sizeof(metrics[0]); i++) {
 		buffer_printf(out, "# HELP %s %s\n# TYPE %s %s\n", metrics[i].name, metrics[i].help, metrics[i].name,
 			      metrics[i].type);
