@@ -51,6 +51,7 @@ purge_is() {
 }
 
 # ---- without daemon.user ----
+ulimit -c unlimited
 start_certfs
 assert_confined "$WORKER_PID"
 assert_eq "$(status_of "$WORKER_PID" Uid | cut -f 1)" 0 "user of a worker that stays what it is"
@@ -59,10 +60,38 @@ mkdir "$PROJECTS/p/apps/a"
 cat "$PROJECTS/p/apps/a/device_ca.pem" >"$T/before.pem"
 stop_certfs
 
+# ---- nobody looks into it, nor into its supervisor: not even who started them, with fusermount3 ----
+as_user() { setpriv --reuid 4001 --regid 4001 --clear-groups -- "$@"; }
+install -d -o 4001 -g 4001 -m 700 "$T/own" "$T/own/store" "$T/own/mnt"
+printf '[store]\npath = %s\n' "$T/own/store/certfs.db" >"$T/own.conf"
+if command -v fusermount3 >/dev/null && as_user "$CERTFS" mount -c "$T/own.conf" "$T/own/mnt" >"$T/own.log" 2>&1; then
+    own=$(as_user cat "$T/own/store/certfs.db.lock")
+    read -r children <"/proc/$own/task/$own/children"
+    for pid in "$own" "${children%% *}"; do
+        assert_eq "$(status_of "$pid" Uid | cut -f 1)" 4001 "user"
+        assert_fails "Permission denied" as_user cat "/proc/$pid/environ"
+        assert_fails "Permission denied" as_user dd status=none if="/proc/$pid/mem" count=1
+        assert_fails "Permission denied" as_user ls "/proc/$pid/fd"
+    done
+    as_user fusermount3 -u "$T/own/mnt"
+    wait_until 20 gone "$own"
+fi
+for signal in SEGV ABRT; do
+    start_certfs
+    kill -$signal "$WORKER_PID"
+    wait_until 20 find_worker "$WORKER_PID"
+    stop_certfs
+    ! compgen -G '/core*' >/dev/null || fail "a core file of the worker"
+done
+
 # ---- with it: the store of before becomes that user's ----
 write_conf '[daemon]' 'user = nobody' '[hooks]' "push = $T/hook" 'retries = 0'
 start_certfs
 assert_powerless "$WORKER_PID"
+# chown, dac_override, dac_read_search, fowner, kill, setgid, setuid, setpcap, sys_admin, sys_resource
+for set in CapPrm CapEff CapBnd; do
+    assert_eq "$((0x$(status_of "$SUPERVISOR_PID" $set) & ~0x12001ef))" 0 "$set of the supervisor beyond what it needs"
+done
 for file in "$STORE" "$STORE.lock" "$T/store/master.key" "$T/store"; do
     assert_eq "$(stat -c %U "$file")" nobody "owner of $file"
 done
