@@ -4,7 +4,7 @@
 # The worker serves as daemon.user, without capabilities, new privileges or a debugger; hooks keep what hooks.user has, and end with it.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
-need setpriv python3
+need setpriv python3 fusermount3 strace
 chmod 711 "$T"
 chmod 700 "$T/store"
 
@@ -61,21 +61,29 @@ cat "$PROJECTS/p/apps/a/device_ca.pem" >"$T/before.pem"
 stop_certfs
 
 # ---- nobody looks into it, nor into its supervisor: not even who started them, with fusermount3 ----
-as_user() { setpriv --reuid 4001 --regid 4001 --clear-groups -- "$@"; }
-install -d -o 4001 -g 4001 -m 700 "$T/own" "$T/own/store" "$T/own/mnt"
+as_user() { setpriv --reuid 65534 --regid 65534 --clear-groups -- "$@"; }
+install -d -o 65534 -g 65534 -m 700 "$T/own" "$T/own/store" "$T/own/mnt"
 printf '[store]\npath = %s\n' "$T/own/store/certfs.db" >"$T/own.conf"
-if command -v fusermount3 >/dev/null && as_user "$CERTFS" mount -c "$T/own.conf" "$T/own/mnt" >"$T/own.log" 2>&1; then
+# /dev/fuse as distributions have it, here only
+mknod -m 666 "$T/fuse" c 10 229
+as_its_starter() {
+    mount --bind "$T/fuse" /dev/fuse
+    as_user "$CERTFS" mount -c "$T/own.conf" "$T/own/mnt" || return
     own=$(as_user cat "$T/own/store/certfs.db.lock")
     read -r children <"/proc/$own/task/$own/children"
     for pid in "$own" "${children%% *}"; do
-        assert_eq "$(status_of "$pid" Uid | cut -f 1)" 4001 "user"
+        assert_eq "$(status_of "$pid" Uid | cut -f 1)" 65534 "user"
         assert_fails "Permission denied" as_user cat "/proc/$pid/environ"
         assert_fails "Permission denied" as_user dd status=none if="/proc/$pid/mem" count=1
         assert_fails "Permission denied" as_user ls "/proc/$pid/fd"
+        assert_fails "not permitted" as_user strace -o "$T/none" -p "$pid"
     done
     as_user fusermount3 -u "$T/own/mnt"
     wait_until 20 gone "$own"
-fi
+}
+export -f as_its_starter as_user assert_eq assert_fails assert_has fail status_of wait_until gone alive
+export T CERTFS
+unshare --mount bash -Eeuo pipefail -c as_its_starter >"$T/own.log" 2>&1 || fail "a user's own mount: $(cat "$T/own.log")"
 for signal in SEGV ABRT; do
     start_certfs
     kill -$signal "$WORKER_PID"
