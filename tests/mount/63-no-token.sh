@@ -54,10 +54,10 @@ cat "$PROJECTS/p/signing_ca/crl.pem" "$MNT/metrics" "$MNT/dashboard.html" "$PROJ
 touch "$PROJECTS/p/apps/b/renew"
 cat "$PROJECTS/p/apps/b/bundle.pem" >"$T/bundle.pem"
 kill_worker
-cat "$PROJECTS/p/apps/b/bundle.pem" | cmp - "$T/bundle.pem"
+cmp "$PROJECTS/p/apps/b/bundle.pem" "$T/bundle.pem"
 kill -HUP "$SUPERVISOR_PID"
 wait_until 20 grep -q 'was read again' "$T/mount.log"
-cat "$PROJECTS/p/apps/b/bundle.pem" | cmp - "$T/bundle.pem"
+cmp "$PROJECTS/p/apps/b/bundle.pem" "$T/bundle.pem"
 
 # a token is a sentence, not a crash
 mkdir "$PROJECTS/t"

@@ -16,6 +16,7 @@ new_project alices
 new_project bobs
 for project in alices bobs; do
     mkdir "$PROJECTS/$project/apps/gw-1-of-$project"
+    # shellcheck disable=SC2016 # certfs's variable
     printf 'key: $webhook.azure.device_ca.key\n' >"$PROJECTS/$project/apps/gw-1-of-$project/user_data.in"
     echo saved >"$PROJECTS/$project/apps/gw-1-of-$project/renew"
     cat "$PROJECTS/$project/apps/gw-1-of-$project/bundle.pem" >/dev/null
