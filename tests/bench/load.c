@@ -3,7 +3,9 @@
  *   load hot FILE COUNT                          microseconds for one open+read+close
  *   load first DIR FILE THREADS FROM COUNT       reads of DIR/aNUMBER/FILE (DIR/aNUMBER where FILE is -) a second
  *   load stat DIR FILE THREADS FROM COUNT        the same with stat
- *   load list DIR                                microseconds for one entry, as `ls -f`
+ *   load mkdir DIR - THREADS FROM COUNT          microseconds for one mkdir of DIR/aNUMBER
+ *   load touch DIR FILE THREADS FROM COUNT       microseconds for one touch of DIR/aNUMBER/FILE
+ *   load list DIR                                microseconds for one entry, as `ls -f`, 100,000 entries at least
  *   load longest FILE SECONDS                    the longest time between two successful reads, in milliseconds */
 #include <dirent.h>
 #include <fcntl.h>
@@ -17,11 +19,11 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { THREADS_MAX = 64 };
+enum { THREADS_MAX = 64, LISTED_MIN = 100000 };
 
 static struct {
 	const char *directory, *file;
-	bool stats;
+	int (*call)(const char *path); /* negative: the run fails */
 	long end;
 	atomic_long next;
 } many;
@@ -34,7 +36,7 @@ static double now(void)
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-static void read_file(const char *path)
+static int read_file(const char *path)
 {
 	static _Thread_local char buffer[65536];
 	const int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -46,27 +48,43 @@ static void read_file(const char *path)
 		perror(path);
 		exit(EXIT_FAILURE);
 	}
-	close(fd);
+	return close(fd);
+}
+
+static int stat_file(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st);
+}
+
+static int make_directory(const char *path)
+{
+	return mkdir(path, 0755);
+}
+
+static int touch_file(const char *path)
+{
+	return utimensat(AT_FDCWD, path, NULL, 0);
 }
 
 static void *many_run(void *argument)
 {
-	struct stat st;
 	char path[4096];
 	long i;
 
 	while ((i = atomic_fetch_add(&many.next, 1)) < many.end) {
 		snprintf(path, sizeof(path), "%s/a%07ld%s%s", many.directory, i, *many.file == '-' ? "" : "/",
 			 *many.file == '-' ? "" : many.file);
-		if (!many.stats)
-			read_file(path);
-		else if (stat(path, &st) < 0)
+		if (many.call(path) < 0) {
+			perror(path);
 			exit(EXIT_FAILURE);
+		}
 	}
 	return argument;
 }
 
-static double run_many(char **arguments, bool stats)
+static double run_many(char **arguments, int (*call)(const char *path))
 {
 	const int threads = atoi(arguments[2]);
 	const long from = atol(arguments[3]), count = atol(arguments[4]);
@@ -75,7 +93,7 @@ static double run_many(char **arguments, bool stats)
 
 	many.directory = arguments[0];
 	many.file = arguments[1];
-	many.stats = stats;
+	many.call = call;
 	many.next = from;
 	many.end = from + count;
 	for (int i = 0; i < threads && i < THREADS_MAX; i++)
@@ -87,12 +105,22 @@ static double run_many(char **arguments, bool stats)
 
 static double run_first(char **arguments)
 {
-	return run_many(arguments, false);
+	return run_many(arguments, read_file);
 }
 
 static double run_stat(char **arguments)
 {
-	return run_many(arguments, true);
+	return run_many(arguments, stat_file);
+}
+
+static double run_mkdir(char **arguments)
+{
+	return 1e6 / run_many(arguments, make_directory);
+}
+
+static double run_touch(char **arguments)
+{
+	return 1e6 / run_many(arguments, touch_file);
 }
 
 static double run_hot(char **arguments)
@@ -107,10 +135,9 @@ static double run_hot(char **arguments)
 	return (now() - begin) / (double)count * 1e6;
 }
 
-static double run_list(char **arguments)
+static long list(const char *path)
 {
-	const double begin = now();
-	DIR *directory = opendir(arguments[0]);
+	DIR *directory = opendir(path);
 	long count = 0;
 
 	while (directory && readdir(directory))
@@ -118,6 +145,16 @@ static double run_list(char **arguments)
 	if (count == 0)
 		exit(EXIT_FAILURE);
 	closedir(directory);
+	return count;
+}
+
+static double run_list(char **arguments)
+{
+	const double begin = now();
+	long count = 0;
+
+	while (count < LISTED_MIN)
+		count += list(arguments[0]);
 	return (now() - begin) / (double)count * 1e6;
 }
 
@@ -140,8 +177,8 @@ static const struct {
 	int arguments;
 	double (*run)(char **arguments);
 } modes[] = {
-	{"hot", 2, run_hot},   {"first", 5, run_first},     {"stat", 5, run_stat},
-	{"list", 1, run_list}, {"longest", 2, run_longest},
+	{"hot", 2, run_hot},   {"first", 5, run_first},     {"stat", 5, run_stat},   {"mkdir", 5, run_mkdir},
+	{"list", 1, run_list}, {"longest", 2, run_longest}, {"touch", 5, run_touch},
 };
 
 int main(int argc, char **argv)
