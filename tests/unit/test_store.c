@@ -508,6 +508,47 @@ static void test_retire(void **state)
 	assert_int_equal(row.revoked_at, 0);
 }
 
+static void expect_totals(struct store *store, int64_t issued, int64_t renewed, int64_t revoked)
+{
+	int64_t value;
+
+	OK(total_get(store, "issued", &value, &err));
+	assert_int_equal(value, issued);
+	OK(total_get(store, "renewed", &value, &err));
+	assert_int_equal(value, renewed);
+	OK(total_get(store, "revoked", &value, &err));
+	assert_int_equal(value, revoked);
+}
+
+/* What has ever happened is counted once, and not where it was undone. */
+static void test_totals(void **state)
+{
+	struct store *store = ((struct fixture *)*state)->store;
+	const rowid p = add_project(store, "p"), app = add_app(store, p, "a"), other = add_app(store, p, "b");
+	const rowid first = add_generation(store, app, 1, 1);
+
+	expect_totals(store, 1, 0, 0); /* outside of a transaction: at once */
+	OK(store_begin(store, &err));
+	add_generation(store, app, 2, 2);
+	OK(store_savepoint(store, &err));
+	add_generation(store, other, 1, 3);
+	OK(generation_revoke(store, first, NOW, "superseded", &err));
+	store_undo(store);
+	OK(store_commit(store, &err));
+	expect_totals(store, 2, 1, 0);
+	OK(generation_revoke(store, first, NOW + 5, "superseded", &err));
+	OK(generation_revoke(store, first, NOW + 4, "superseded", &err)); /* earlier: no second one */
+	expect_totals(store, 2, 1, 1);
+	OK(generation_revoke_up_to(store, app, 2, NOW + 3, "cACompromise", &err));
+	expect_totals(store, 2, 1, 2);
+	OK(generation_retire(store, app, NOW + 1, "cessationOfOperation", &err));
+	expect_totals(store, 2, 1, 2);
+	OK(store_begin(store, &err));
+	add_generation(store, other, 1, 3);
+	store_rollback(store);
+	expect_totals(store, 2, 1, 2);
+}
+
 /* ---- signing CAs ---- */
 
 static void test_signing_key(void **state)
@@ -859,6 +900,7 @@ int main(void)
 		TEST(test_due),
 		TEST(test_delete_drops_triggers),
 		TEST(test_generation),
+		TEST(test_totals),
 		TEST(test_serial_unique),
 		TEST(test_retire),
 		TEST(test_signing_key),

@@ -244,15 +244,15 @@ static void test_threads(void **state)
 }
 
 /* In one batch: the bad ones are undone, the others stay. */
-static void test_failing_job(void **state)
+static void fail_in_batch(struct fixture *f, bool repeatable)
 {
-	struct fixture *f = *state;
 	struct order orders[6];
 
 	for (int i = 0; i < 6; i++) {
 		char name[2] = {(char)('a' + i), '\0'};
 
 		order_make(&orders[i], f, name);
+		orders[i].job.repeatable = repeatable;
 	}
 	orders[0].blocks = true;
 	orders[2].fail = EKEYREJECTED;
@@ -272,6 +272,38 @@ static void test_failing_job(void **state)
 	assert_int_equal(count_projects(f), 4);
 	assert_false(project_there(f, "c"));
 	assert_int_equal(f->touched, 4);
+	assert_int_equal(orders[1].applied, repeatable ? 2 : 1); /* before the one that fails */
+	assert_int_equal(orders[3].applied, 1);                  /* behind it */
+}
+
+static void test_failing_job(void **state)
+{
+	fail_in_batch(*state, false);
+}
+
+/* Without savepoints at first. */
+static void test_failing_repeatable_job(void **state)
+{
+	fail_in_batch(*state, true);
+}
+
+/* What is expected and does not come keeps nobody. */
+static void test_expected(void **state)
+{
+	struct fixture *f = *state;
+	struct order orders[3];
+
+	writer_expect(f->writer, 1);
+	for (int i = 0; i < 3; i++) {
+		char name[2] = {(char)('a' + i), '\0'};
+
+		order_make(&orders[i], f, name);
+		run(&orders[i]);
+		assert_int_equal(orders[i].r, 0);
+	}
+	writer_expect(f->writer, -1);
+	assert_int_equal(count_projects(f), 3);
+	assert_int_equal(f->durable, 3);
 }
 
 /* A request that is sent again gets the answer of the first time, also from another program's writer. */
@@ -474,6 +506,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_threads),
 		TEST(test_failing_job),
+		TEST(test_failing_repeatable_job),
+		TEST(test_expected),
 		TEST(test_resent),
 		TEST(test_resent_after_failure),
 		TEST(test_resent_in_batch),
