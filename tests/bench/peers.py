@@ -83,7 +83,7 @@ class Cfssl:
             quiet("sqlite3", f"{directory}/c.db", CFSSL_TABLE)
             write(f"{directory}/db.json", json.dumps({"driver": "sqlite3", "data_source": f"{directory}/c.db"}))
             command.append(f"-db-config={directory}/db.json")
-        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
         self.url = f"http://127.0.0.1:{self.port}/api/v1/cfssl/newcert"
 
     @staticmethod
@@ -119,7 +119,7 @@ class Passthrough:
         for i in range(1, count + 1):
             write(f"{directory}/source/a{i:07}", "x" * size)
         self.process = subprocess.Popen([program, "-f", "-o", f"source={directory}/source,cache=always", self.path],
-                                        stderr=subprocess.DEVNULL)
+                                        stderr=subprocess.DEVNULL, start_new_session=True)
 
     def answers(self):
         return os.path.ismount(self.path)
