@@ -75,10 +75,13 @@ static const int deadly[] = {
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 enum {
-	HEAD = 6,
+	HEAD = 8,
 	PROGRAM_MAX = HEAD + 2 * (COUNT(served) + COUNT(for_tokens) + COUNT(deadly)) + 16,
 	X32_BIT = 0x40000000,
 };
+
+/* The number that a tracer leaves where it has answered in the kernel's place (strace's inject=): no call is made. */
+#define SKIPPED 0xffffffffU
 
 struct program {
 	struct sock_filter step[PROGRAM_MAX];
@@ -96,6 +99,8 @@ static void add_head(struct program *program)
 	add(program, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, OWN_ARCHITECTURE, 1, 0));
 	add(program, (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS)); /* the same numbers mean other calls */
 	add(program, (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)));
+	add(program, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SKIPPED, 0, 1));
+	add(program, (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
 	add(program, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, X32_BIT, 0, 1));
 	add(program, (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS));
 }
