@@ -11,7 +11,7 @@ cat >"$T/push" <<END
 echo "\$CERTFS_APP" >>"$T/pushed"
 END
 chmod 755 "$T/push"
-printf '[hooks]\npush = %s\nretries = 0\n' "$T/push" >>"$CONF"
+write_conf "[hooks]" "push = $T/push" "retries = 0"
 start_certfs
 new_project p
 p=$PROJECTS/p
