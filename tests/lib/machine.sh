@@ -49,6 +49,7 @@ exec env -i container=certfs-test PATH=/usr/sbin:/usr/bin:/sbin:/bin chroot . \
 END
 }
 
+# machine_start bare|systemd: what runs in it
 machine_start() {
     local unshared status=0 more=()
     need unshare nsenter ip

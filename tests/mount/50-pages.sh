@@ -36,7 +36,7 @@ assert_has "$(cat "$T/issued")" 'BEGIN CERTIFICATE' "what README's commands prin
 stop_certfs
 
 # ---- the examples, followed one page after the other ----
-machine_start
+machine_start bare
 machine_install
 make_home_ca
 transcript "$SOURCE/README.md"

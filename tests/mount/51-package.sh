@@ -17,7 +17,7 @@ DEB=$(echo "$T"/deb/certfs_*.deb)
 said=$(lintian --allow-root --fail-on error,warning --suppress-tags bogus-mail-host,bogus-mail-host-in-debian-changelog \
     "$T"/deb/*.changes 2>&1) || fail "lintian: $said"
 
-machine_start
+machine_start bare
 ROOT=$(in_machine /)
 dpkg_in() { machine env DEBIAN_FRONTEND=noninteractive dpkg "$@" </dev/null >"$T/dpkg" 2>&1 || fail "dpkg $*: $(cat "$T/dpkg")"; }
 in_run() { machine findmnt -n -o FSTYPE /run/certfs 2>/dev/null || true; }

@@ -8,7 +8,7 @@
 . "$SOURCE/tests/lib/machine.sh"
 need nginx ansible-playbook make prometheus-node-exporter promtool curl
 
-machine_start
+machine_start bare
 machine_install
 make_home_ca
 ROOT=$(in_machine /)

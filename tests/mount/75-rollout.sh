@@ -20,7 +20,7 @@ for app in a b c d e f; do
     cat "$p/apps/$app/device_ca.pem" >/dev/null
 done
 done_with() {
-    [ "$(field "$p/progress" state)" = done ]
+    [ "$(field "$p/progress" state)" = "done" ]
 }
 pushed() {
     wc -l <"$T/pushed"
@@ -33,7 +33,7 @@ touch "$p/update"
 wait_until 20 done_with
 assert_eq "$(sort "$T/pushed" | tr '\n' ' ')" 'a b c d e ' "gateways that an update reached"
 assert_lacks "$(cat "$p/apps/f/status")" delivered "status of a revoked app instance"
-assert_eq "$(field "$p/update" state)" done "state of the update"
+assert_eq "$(field "$p/update" state)" "done" "state of the update"
 touch "$p/force_update"
 wait_until 20 done_with
 assert_lacks "$(cat "$T/pushed")" f "gateways that force_update reached"
@@ -53,7 +53,7 @@ printf '[rollout]\nper_minute = 20\n' >"$p/policy"
 touch "$p/force_update"
 sleep 7
 count=$(pushed)
-[ "$count" -ge 1 ] && [ "$count" -le 4 ] || fail "20 a minute: $count in seven seconds"
+((count >= 1 && count <= 4)) || fail "20 a minute: $count in seven seconds"
 assert_eq "$(field "$p/progress" state)" running "a job that waits for its pace"
 wait_until 30 done_with
 assert_eq "$(pushed)" 5 "pushed in the end"
@@ -79,7 +79,7 @@ assert_has "$(cat "$p/status")" 'cause: UPDATE_INCOMPLETE.*did not reach 5 of 6 
 rm "$T/broken"
 touch "$p/apps/a/purge"
 delivered() {
-    [ "$(field "$p/apps/a/purge" state)" = done ]
+    [ "$(field "$p/apps/a/purge" state)" = "done" ]
 }
 wait_until 20 delivered
 touch "$p/force_update"

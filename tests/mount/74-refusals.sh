@@ -1,5 +1,6 @@
 #!/bin/bash
 # Why something was refused is in the nearest status and in events, until what is written next is good. What changes has another time.
+# shellcheck disable=SC2016 # the variables of a template are not the shell's
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 
@@ -7,7 +8,6 @@ start_certfs
 new_project p
 p=$PROJECTS/p a=$PROJECTS/p/apps/a b=$PROJECTS/p/apps/b
 mkdir "$a" "$b"
-make_root other
 
 # refused TYPE STATUS ERRNO COMMAND…: the command, and what it leaves
 last_event() {
@@ -34,7 +34,6 @@ rejected "$p/policy" '[certificate]\npath_length = -1\n' "$p/status" "policy.rej
 rejected "$p/app_policy/details" '=1\n' "$p/status" "user_data.rejected WARN p "
 assert_errno EKEYREJECTED write "$p/signing_ca/cert.pem" 'nonsense'
 assert_eq "$(last_event)" "signing_ca.rejected WARN p " "the event of a refused upload"
-assert_fails 'rejected' cp "$CA/other.key" "$p/signing_ca/next/cert.pem" || true
 
 # ---- a result that is too large ----
 yes '$webhook.azure.device_ca.cert' | head -n 20000 >"$T/large" || true
