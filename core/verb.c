@@ -95,7 +95,7 @@ void verb_answer(struct verb *verb, int r, const struct error *err)
 {
 	const struct refusable *of = &verb->refusable;
 
-	if (of->project && (r >= 0 || refused(r)))
+	if (of->project) /* what the store or a token prevented, too */
 		rejected_set(verb->core->rejected, of->app ? of->app : of->project, of->file, r < 0 ? err->text : NULL);
 	if (of->project && refused(r))
 		refuse(verb, r, err);

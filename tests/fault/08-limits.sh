@@ -78,7 +78,7 @@ prlimit --pid "$worker" --as=$(((size + 2048) * 1024)):
 python3 - "$PROJECTS" <<'PYTHON' || fail "under a memory limit: see above"
 import collections, errno, os, sys
 projects, got, held = sys.argv[1], collections.Counter(), []
-allowed = {"OK", "ENOMEM", "EDQUOT", "EMFILE", "ENOSPC", "EINVAL", "EIO"}
+allowed = {"OK", "ENOMEM", "EDQUOT", "EMFILE", "ENOSPC", "EFBIG", "EIO"}
 def note(kind, call):
     try:
         call()

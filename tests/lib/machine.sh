@@ -83,6 +83,7 @@ in_machine() {
 machine_install() {
     machine meson install -C "$BUILDDIR" --no-rebuild --quiet >>"$T/install.log" 2>&1 ||
         fail "meson install: $(cat "$T/install.log")"
+    machine systemd-sysusers >>"$T/install.log" 2>&1 || fail "systemd-sysusers: $(cat "$T/install.log")"
     # documents name the places of the package
     machine ln -sfn /usr/local/share/doc/certfs /usr/share/doc/certfs
     machine ln -sfn /usr/local/lib/certfs /usr/lib/certfs

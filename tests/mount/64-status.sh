@@ -45,7 +45,7 @@ fleet_says ERROR "1 of 2 projects needs someone: the status of each says what to
 assert_lacks "$(cat "$MNT/status")" "closed:" "a project that is closed to others"
 assert_has "$(cat "$MNT/status")" "^# 1 of them closed to others" "that there is one"
 chmod 755 "$PROJECTS/closed"
-assert_has "$(cat "$MNT/status")" "^# closed: .*signing_ca/cert.pem" "a project that is open to others"
+assert_has "$(cat "$MNT/status")" "^- .project: .closed., message: .*signing_ca/cert.pem" "a project that is open to others"
 rmdir "$PROJECTS/closed" "$PROJECTS/p/apps/c"
 mkdir "$PROJECTS/lost" "$PROJECTS/p/apps"/{a,b}
 cat "$PROJECTS/p/apps/a/device_ca.pem" >/dev/null

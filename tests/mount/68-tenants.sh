@@ -87,7 +87,7 @@ assert_has "$(cat "$MNT/metrics")" '^certfs_app_instances\{project="\(closed\)",
 assert_has "$(cat "$MNT/metrics")" '^certfs_signing_ca_expiry_timestamp_seconds\{project="\(closed\)"\} [1-9]' "its signing CA"
 assert_eq "$(stat -c '%a %u:%g' "$MNT/events" "$MNT/audit" | paste -sd,)" "440 0:0,400 0:0" "who may read what names everybody"
 chmod 755 "$PROJECTS/alices"
-assert_has "$(cat "$MNT/status")" '^# alices: ' "a project that has been opened"
+assert_has "$(cat "$MNT/status")" '^- .project: .alices., message: ' "a project that has been opened"
 assert_has "$(cat "$MNT/metrics")" 'project="alices"' "a project that has been opened"
 cat "$T/counts"
 check_clean
