@@ -30,6 +30,7 @@ mkdir -p "$CA" "$T/store" "$MNT" "$T/san"
 # The daemon's sanitizers write here; any report fails the test.
 export ASAN_OPTIONS="log_path=$T/san/asan:exitcode=99:detect_stack_use_after_return=1:strict_string_checks=1"
 export UBSAN_OPTIONS="log_path=$T/san/ubsan:print_stacktrace=1:halt_on_error=1"
+export LSAN_OPTIONS="suppressions=$SOURCE/tests/lib/lsan.supp:print_suppressions=0"
 export TSAN_OPTIONS="log_path=$T/san/tsan:exitcode=99:suppressions=$SOURCE/tests/lib/tsan.supp"
 
 # ---- outcome ----
