@@ -27,11 +27,22 @@ replace() {
     cp "$1" "$T/bin/new"
     mv "$T/bin/new" "$CERTFS"
 }
+refusals() {
+    grep -c "can't take over" "$T/mount.log" || true
+}
+# taken_over INODE: it serves. If the new program was killed while it was asked (it is a child of the supervisor, as the worker is that the
+# load kills), it is asked again.
+taken_over() {
+    served_by "$1" && return
+    [ "$(refusals)" = "$told" ] || { told=$(refusals) && kill -USR2 "$supervisor"; }
+    return 1
+}
 # upgrade: returns when the new program serves
 upgrade() {
+    told=$(refusals)
     replace "$BUILT"
     kill -USR2 "$supervisor"
-    wait_until 30 served_by "$(stat -c %i "$CERTFS")"
+    wait_until 30 taken_over "$(stat -c %i "$CERTFS")"
 }
 logged() {
     [ "$(grep -Ec -- "$1" "$T/mount.log")" -ge "${2:-1}" ]
