@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -115,11 +116,12 @@ static bool is_fuse(const char *type)
 	return strcmp(type, "fuse") == 0 || strncmp(type, "fuse.", 5) == 0 || strcmp(type, "fuseblk") == 0;
 }
 
+/* By statfs, which always asks the server: stat may be answered from the kernel's memory long after its death. */
 static bool is_dead(const char *path)
 {
-	struct stat st;
+	struct statfs st;
 
-	return stat(path, &st) < 0 && (errno == ENOTCONN || errno == ECONNABORTED);
+	return statfs(path, &st) < 0 && (errno == ENOTCONN || errno == ECONNABORTED);
 }
 
 /* For those who may not call umount(2): the setuid helper that comes with libfuse. */

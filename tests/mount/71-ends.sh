@@ -96,3 +96,10 @@ ENOTCONN opendir $MNT
 ENOTCONN read $PROJECTS/p/apps/hooked/device_ca.key
 LINES
 lost_nothing deaths # over the dead mount
+
+# ---- a mount that died a moment ago is dead, whatever the kernel remembers of it ----
+stat "$MNT" >/dev/null
+kill -9 "$SUPERVISOR_PID"
+wait_until 10 none_left
+start_certfs
+assert_errno OK read "$PROJECTS/p/apps/hooked/device_ca.key"
