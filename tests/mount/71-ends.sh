@@ -98,6 +98,7 @@ LINES
 lost_nothing deaths # over the dead mount
 
 # ---- a mount that died a moment ago is dead, whatever the kernel remembers of it ----
+start_certfs
 stat "$MNT" >/dev/null
 kill -9 "$SUPERVISOR_PID"
 wait_until 10 none_left
