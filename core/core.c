@@ -122,12 +122,32 @@ int core_app(struct core *core, rowid id, struct app **ret, struct error *err)
 	return 0;
 }
 
+/* Whoever was shown an app instance's files a moment ago was shown them from a snapshot that is here still. */
+static struct view_version served_so_far(struct core *core, rowid id)
+{
+	uint64_t ticket;
+	struct app *app = (struct app *)cache_get(core->apps, id, &ticket);
+	struct signing_ca *signer = app ? (struct signing_ca *)cache_get(core->signing_cas, app->generation.signing_ca, &ticket) : NULL;
+	struct view_version version = {0};
+
+	if (signer)
+		version = view_version_served(&app->generation, signer->row.chain_revision);
+	if (signer)
+		object_unref(&signer->object);
+	if (app)
+		object_unref(&app->object);
+	return version;
+}
+
 /* Runs on the writer's thread, after the commit and before any answer. A project's snapshot holds its signing CA's, so both go. */
 static void core_touched(void *context, const struct job *job)
 {
 	struct core *core = context;
+	struct view_version was = {0};
 
 	atomic_fetch_add(&core->changes, 1);
+	if (job->announce && job->touched_app)
+		was = served_so_far(core, job->touched_app);
 	if (job->touched_all) {
 		cache_drop_all(core->signing_cas);
 		cache_drop_all(core->projects);
@@ -139,7 +159,7 @@ static void core_touched(void *context, const struct job *job)
 	if (job->touched_app)
 		cache_drop(core->apps, job->touched_app);
 	if (job->announce && job->touched_app && core->options.app_changed)
-		core->options.app_changed(core->options.context, job->touched_app);
+		core->options.app_changed(core->options.context, job->touched_app, &was);
 	else if (job->announce && job->touched_project && core->options.project_changed)
 		core->options.project_changed(core->options.context, job->touched_project);
 }

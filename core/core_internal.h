@@ -6,6 +6,7 @@
 
 #include "cache.h"
 #include "certfs/core.h"
+#include "certfs/view.h"
 #include "device_ca.h"
 #include "histogram.h"
 #include "seal.h"
@@ -89,6 +90,9 @@ struct view {
 	unixtime now;
 	struct decision decision;        /* of an app instance */
 };
+
+/* The version of a generation's files while they are served; chain_revision: of its signing CA. */
+struct view_version view_version_served(const struct generation_row *generation, int64_t chain_revision);
 
 /* The view's facts as the rules want them; of a project: those about app instances are missing. */
 struct situation view_situation(const struct view *view);

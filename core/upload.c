@@ -9,122 +9,62 @@
 #include "core_internal.h"
 #include "pool.h"
 #include "rejected.h"
+#include "staging.h"
 #include "token.h"
 #include "upload_judge.h"
 #include "verb.h"
 
 enum { WAIT_SECONDS = 3600, JUDGED_LATER = 100 /* beside enum judgement */ };
 
-/* The parts of one project that wait, for signing_ca/ or for signing_ca/next/. */
-struct staging {
-	struct staging *next;
-	rowid project;
-	enum upload_target target;
-	struct buffer part[UPLOAD_PART_COUNT]; /* secret */
-	unixtime since[UPLOAD_PART_COUNT];
-	bool encrypted; /* what waits can't be read without a password */
-	bool judging;   /* a part is being judged, outside the lock */
-	struct upload_verb *waiting; /* to be judged after that */
-};
-
 struct upload {
 	struct core *core;
 	pthread_mutex_t lock;
-	struct staging *stagings; /* protected by lock: few projects upload at the same time */
+	struct stagings stagings; /* protected by lock */
 };
-
-static void staging_clear(struct staging *staging)
-{
-	for (int i = 0; i < UPLOAD_PART_COUNT; i++)
-		buffer_clear(&staging->part[i]);
-}
 
 int upload_new(struct core *core, struct upload **ret, struct error *err)
 {
-	struct upload *upload = calloc(1, sizeof(*upload));
+	struct store *store;
+	struct upload *upload;
+	int r = core_reader(core, &store, err);
 
+	if (r < 0)
+		return r;
+	upload = calloc(1, sizeof(*upload));
 	if (!upload)
 		return error_set(err, ENOMEM, "out of memory");
 	upload->core = core;
+	upload->stagings.keep = core->options.keep;
 	pthread_mutex_init(&upload->lock, NULL);
+	stagings_recall(&upload->stagings, store, core->options.connection);
 	*ret = upload;
 	return 0;
 }
 
 void upload_free(struct upload *upload)
 {
-	struct staging *next;
-
 	if (!upload)
 		return;
-	for (struct staging *staging = upload->stagings; staging; staging = next) {
-		next = staging->next;
-		staging_clear(staging);
-		free(staging);
-	}
+	stagings_free(&upload->stagings);
 	pthread_mutex_destroy(&upload->lock);
 	free(upload);
-}
-
-/* ---- the parts that wait; all under upload->lock ---- */
-
-static struct staging **staging_find(struct upload *upload, rowid project, enum upload_target target)
-{
-	struct staging **link = &upload->stagings;
-
-	while (*link && ((*link)->project != project || (*link)->target != target))
-		link = &(*link)->next;
-	return link;
-}
-
-static bool staging_empty(const struct staging *staging)
-{
-	if (staging->judging)
-		return false;
-	for (int i = 0; i < UPLOAD_PART_COUNT; i++)
-		if (staging->part[i].data)
-			return false;
-	return true;
-}
-
-static void staging_drop(struct staging **link)
-{
-	struct staging *staging = *link;
-
-	*link = staging->next;
-	staging_clear(staging);
-	free(staging);
-}
-
-static struct staging *staging_get(struct upload *upload, rowid project, enum upload_target target)
-{
-	struct staging **link = staging_find(upload, project, target);
-
-	if (!*link) {
-		*link = calloc(1, sizeof(**link));
-		if (!*link)
-			return NULL;
-		(*link)->project = project;
-		(*link)->target = target;
-		for (int i = 0; i < UPLOAD_PART_COUNT; i++)
-			(*link)->part[i] = BUFFER_SECRET;
-	}
-	return *link;
 }
 
 void upload_tick(struct upload *upload, unixtime now)
 {
 	pthread_mutex_lock(&upload->lock);
-	for (struct staging **link = &upload->stagings; *link;) {
-		for (int i = 0; i < UPLOAD_PART_COUNT; i++)
-			if (now >= (*link)->since[i] + WAIT_SECONDS)
-				buffer_clear(&(*link)->part[i]);
-		if (staging_empty(*link))
-			staging_drop(link);
-		else
-			link = &(*link)->next;
-	}
+	stagings_expire(&upload->stagings, now - WAIT_SECONDS);
 	pthread_mutex_unlock(&upload->lock);
+}
+
+bool upload_knows(struct upload *upload, uint64_t request)
+{
+	bool knows;
+
+	pthread_mutex_lock(&upload->lock);
+	knows = stagings_know(&upload->stagings, request);
+	pthread_mutex_unlock(&upload->lock);
+	return knows;
 }
 
 void upload_waiting(struct upload *upload, rowid project, enum upload_target target, bool ret_staged[UPLOAD_PART_COUNT],
@@ -133,9 +73,9 @@ void upload_waiting(struct upload *upload, rowid project, enum upload_target tar
 	const struct staging *staging;
 
 	pthread_mutex_lock(&upload->lock);
-	staging = *staging_find(upload, project, target);
+	staging = *staging_find(&upload->stagings, project, target);
 	for (int i = 0; i < UPLOAD_PART_COUNT; i++) {
-		ret_staged[i] = staging && staging->part[i].data;
+		ret_staged[i] = staging && staging->part[i].bytes.data;
 		ret_missing[i] = !ret_staged[i];
 	}
 	ret_missing[UPLOAD_PASSWORD] = staging && staging->encrypted;
@@ -147,11 +87,11 @@ static void upload_forget(struct upload *upload, rowid project, enum upload_targ
 	struct staging **link;
 
 	pthread_mutex_lock(&upload->lock);
-	link = staging_find(upload, project, target);
+	link = staging_find(&upload->stagings, project, target);
 	if (*link)
-		staging_clear(*link);
+		staging_clear(&upload->stagings, *link);
 	if (*link && staging_empty(*link))
-		staging_drop(link);
+		staging_drop(&upload->stagings, link);
 	pthread_mutex_unlock(&upload->lock);
 }
 
@@ -216,7 +156,7 @@ static int project_knows_key(void *context, const uint8_t spki[FINGERPRINT_SIZE]
 static int upload_collect(const struct upload_verb *v, const struct staging *staging, struct buffer parts[UPLOAD_PART_COUNT])
 {
 	for (int i = 0; i < UPLOAD_PART_COUNT; i++) {
-		const struct buffer *part = i == (int)v->part ? &v->bytes : &staging->part[i];
+		const struct buffer *part = i == (int)v->part ? &v->bytes : &staging->part[i].bytes;
 
 		parts[i] = BUFFER_SECRET;
 		if (part->data)
@@ -227,12 +167,23 @@ static int upload_collect(const struct upload_verb *v, const struct staging *sta
 	return 0;
 }
 
-static void upload_keep(struct upload_verb *v, struct staging *staging, int judgement)
+/* What becomes of the parts that wait. */
+static void upload_settle(struct upload_verb *v, struct staging *staging, int judgement)
 {
-	staging->encrypted = judgement == JUDGED_WAITS_FOR_PASSWORD;
-	buffer_clear(&staging->part[v->part]);
-	staging->part[v->part] = buffer_take(&v->bytes);
-	staging->since[v->part] = clock_now();
+	struct stagings *stagings = &v->verb.core->upload->stagings;
+
+	switch (judgement) {
+	case JUDGED_WAITS:
+	case JUDGED_WAITS_FOR_PASSWORD:
+		staging->encrypted = judgement == JUDGED_WAITS_FOR_PASSWORD;
+		staging_take(stagings, staging, v->part, &v->bytes, v->verb.job.caller.request, clock_now());
+		break;
+	case JUDGED_COMPLETE:
+		staging_consumed(stagings, staging, v->verb.job.caller.request);
+		break;
+	default: /* nothing of this is kept */
+		break;
+	}
 }
 
 /* Uploads of one project are judged one after the other. False: another one is being judged, and this one comes after it. */
@@ -244,7 +195,7 @@ static bool upload_begin(struct upload_verb *v, struct buffer parts[UPLOAD_PART_
 
 	*ret = -ENOMEM;
 	pthread_mutex_lock(&upload->lock);
-	staging = staging_get(upload, v->project, v->target);
+	staging = staging_get(&upload->stagings, v->project, v->target);
 	if (staging && staging->judging) {
 		v->next = staging->waiting;
 		staging->waiting = v;
@@ -264,15 +215,14 @@ static void upload_end(struct upload_verb *v, int judgement)
 	struct upload_verb *waiting = NULL;
 
 	pthread_mutex_lock(&upload->lock);
-	link = staging_find(upload, v->project, v->target);
+	link = staging_find(&upload->stagings, v->project, v->target);
 	if (*link) {
-		if (judgement == JUDGED_WAITS || judgement == JUDGED_WAITS_FOR_PASSWORD)
-			upload_keep(v, *link, judgement);
+		upload_settle(v, *link, judgement);
 		waiting = (*link)->waiting;
 		(*link)->waiting = NULL;
 		(*link)->judging = false;
 		if (!waiting && staging_empty(*link))
-			staging_drop(link);
+			staging_drop(&upload->stagings, link);
 	}
 	pthread_mutex_unlock(&upload->lock);
 	while (waiting) {

@@ -191,18 +191,23 @@ static int64_t later(int64_t a, int64_t b)
 	return a > b ? a : b;
 }
 
+struct view_version view_version_served(const struct generation_row *g, int64_t chain_revision)
+{
+	return (struct view_version){
+		.number = g->number,
+		.revision = later(g->revision, chain_revision),
+		.issued_at = g->issued_at,
+		.previous_at = g->previous_at,
+	};
+}
+
 struct view_version view_version(const struct view *view)
 {
 	const struct generation_row *g = &view->generation;
 	unixtime last = g->id ? g->issued_at : view->app->row.owner.created_at;
 
 	if (view->one_generation || view->decision.verdict == VERDICT_SERVE)
-		return (struct view_version){
-			.number = g->number,
-			.revision = later(g->revision, view->signer->row.chain_revision),
-			.issued_at = g->issued_at,
-			.previous_at = g->previous_at,
-		};
+		return view_version_served(g, view->signer->row.chain_revision);
 	return (struct view_version){
 		.number = view->app->row.next_number,
 		.revision = view->project->row.revision,

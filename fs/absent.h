@@ -8,12 +8,15 @@
 
 struct absent;
 
-struct absent *absent_new(void); /* NULL: out of memory */
+/* slots: SHARED_ABSENT of them, which outlive the worker. NULL: out of memory. */
+struct absent *absent_new(struct absent_slot *slots);
 void absent_free(struct absent *absent);
 
 /* file: the node id of the name's file with version 0 (its st_ino). */
 void absent_set(struct absent *absent, fuse_ino_t file);
-void absent_clear(struct absent *absent, fuse_ino_t file);
-bool absent_is(struct absent *absent, fuse_ino_t file);
+/* That request (caller.request) has made it anew. */
+void absent_take(struct absent *absent, fuse_ino_t file, uint64_t request);
+/* For that request. */
+bool absent_is(struct absent *absent, fuse_ino_t file, uint64_t request);
 
 #endif

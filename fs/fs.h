@@ -28,6 +28,7 @@ struct fs {
 	struct handles *handles;         /* handle.h */
 	struct quota *locked;            /* quota.h: of the memory for secrets */
 	struct quota *unlocked;          /* of that for everything else */
+	struct keep *keep;               /* keep.h: in the shared memory; NULL: nothing can be kept */
 	struct temporaries *temporaries; /* temporary.h */
 	struct absent *absent;           /* absent.h */
 	struct invalidate *invalidate;   /* invalidate.h */

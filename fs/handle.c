@@ -1,5 +1,6 @@
 #include "fs/handle.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 enum { BUCKETS = 4096 };
@@ -102,4 +103,80 @@ void handle_drop(struct handles *handles, uint64_t fh)
 		*link = handle->next;
 	pthread_mutex_unlock(&handles->lock);
 	handle_put(handle);
+}
+
+/* ---- from worker to worker ---- */
+
+struct handle_head {
+	uint64_t fh;
+	enum kind kind; /* of its row */
+	rowid id;
+	uid_t uid;
+	bool secret;
+	bool truncated, written, unjudged;
+	int spoiled;
+	off_t base;
+};
+
+static void leave(struct keep *keep, struct handle *handle)
+{
+	const struct handle_head head = {
+		.fh = handle->fh,
+		.kind = handle->row->kind,
+		.id = handle->id,
+		.uid = handle->charge.uid,
+		.secret = handle->content.secret,
+		.truncated = handle->truncated,
+		.written = handle->written,
+		.unjudged = handle->unjudged,
+		.spoiled = handle->spoiled,
+		.base = handle->base,
+	};
+	keep_id id = 0;
+
+	(void)keep_put(keep, KEEP_HANDLE, (struct span){(const uint8_t *)&head, sizeof(head)}, buffer_span(&handle->content), &id);
+}
+
+/* Nobody else uses them any more. */
+void handles_leave(struct handles *handles, struct keep *keep)
+{
+	for (size_t i = 0; i < BUCKETS; i++)
+		for (struct handle *handle = handles->bucket[i]; handle; handle = handle->next)
+			if (handle->writing && handle->mark == MARK_DIRTY)
+				leave(keep, handle);
+}
+
+struct recall {
+	struct handles *handles;
+	struct keep *keep;
+	struct quota *locked, *unlocked;
+};
+
+static void recall(void *context, keep_id id, const void *record, struct buffer *bytes)
+{
+	const struct recall *of = context;
+	const struct handle_head *head = record;
+	const struct charge charge = {.quota = head->secret ? of->locked : of->unlocked, .uid = head->uid};
+	_cleanup_handle_ struct handle *handle = handle_add(of->handles, head->fh, tree_row((int)head->kind), head->id, head->secret, &charge);
+
+	keep_drop(of->keep, &id);
+	if (!handle)
+		return;
+	handle->writing = true;
+	handle->mark = MARK_DIRTY;
+	handle->truncated = head->truncated;
+	handle->written = head->written;
+	handle->unjudged = head->unjudged;
+	handle->spoiled = head->spoiled;
+	handle->base = head->base;
+	buffer_add_span(&handle->content, buffer_span(bytes));
+	if (charge_set(&handle->charge, bytes->size) < 0 || buffer_status(&handle->content) < 0)
+		handle->spoiled = -EIO;
+}
+
+void handles_recall(struct handles *handles, struct keep *keep, struct quota *locked, struct quota *unlocked)
+{
+	struct recall context = {handles, keep, locked, unlocked};
+
+	keep_each(keep, KEEP_HANDLE, sizeof(struct handle_head), recall, &context);
 }

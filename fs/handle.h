@@ -7,6 +7,7 @@
 #include <pthread.h>
 
 #include "certfs/buffer.h"
+#include "certfs/keep.h"
 #include "fs/quota.h"
 #include "fs/shared.h"
 #include "fs/tree.h"
@@ -43,6 +44,11 @@ struct handles;
 
 struct handles *handles_new(void); /* NULL: out of memory */
 void handles_free(struct handles *handles);
+
+/* A worker that ends in good order leaves those whose bytes wait for a flush to the next one, which recalls them: once, so that a worker
+ * that is killed still loses them (enum handle_mark). locked, unlocked: what they are charged to from now on. */
+void handles_leave(struct handles *handles, struct keep *keep);
+void handles_recall(struct handles *handles, struct keep *keep, struct quota *locked, struct quota *unlocked);
 
 /* Both give a reference to the caller: the reply to a request lets its caller close the file, so the release may come while that
  * request is not quite over. fh as the kernel knows it. charge: whom the content is charged to.

@@ -2,14 +2,14 @@
 
 #include <pthread.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "fs/ino.h"
 #include "fs/tree.h"
 
 struct item {
 	struct item *next;
-	struct ino directory; /* row != 0: the names in it */
+	struct ino directory; /* row != 0: what is in it; version: of its certificate files */
+	bool versioned;       /* there were some */
 	void (*call)(void *context); /* else */
 	void *context;
 };
@@ -23,21 +23,25 @@ struct invalidate {
 	bool ending;
 };
 
-/* Those that the kernel may remember for a second. ENOENT: it does not, all is well. Other errors leave it to the timeouts. */
-static void invalidate_names(struct invalidate *invalidate, struct ino directory)
+/* Those whose attributes the kernel may believe for a second (node.c). An error says that it does not, and all is well. */
+static void invalidate_attributes(struct invalidate *invalidate, const struct item *item)
 {
 	const struct tree_row *row = NULL;
 
-	while ((row = tree_next(directory.kind, row)))
-		if (row->flags & (TREE_VERSIONED | TREE_DIRECTORY))
-			(void)fuse_lowlevel_notify_inval_entry(invalidate->session, ino_encode(directory), row->name,
-							       strlen(row->name));
+	while ((row = tree_next(item->directory.kind, row))) {
+		struct ino ino = {.kind = (int)row->kind, .row = item->directory.row};
+
+		if (row->flags & TREE_VERSIONED)
+			ino.version = item->directory.version;
+		if (row->flags & TREE_DIRECTORY || (row->flags & TREE_VERSIONED && item->versioned))
+			(void)fuse_lowlevel_notify_inval_inode(invalidate->session, ino_encode(ino), -1, 0);
+	}
 }
 
 static void item_do(struct invalidate *invalidate, struct item *item)
 {
 	if (item->directory.row)
-		invalidate_names(invalidate, item->directory);
+		invalidate_attributes(invalidate, item);
 	else
 		item->call(item->context);
 	free(item);
@@ -121,10 +125,16 @@ static bool invalidate_queue(struct invalidate *invalidate, struct item what)
 	return true;
 }
 
-void invalidate_directory(struct invalidate *invalidate, int kind, rowid row)
+void invalidate_directory(struct invalidate *invalidate, int kind, rowid row, const struct view_version *was)
 {
+	struct item item = {.directory = {.kind = kind, .row = row}};
+
+	if (was && was->number) {
+		item.versioned = true;
+		item.directory.version = ino_version(was->number, was->revision);
+	}
 	/* Failing, it is right after a second. */
-	(void)invalidate_queue(invalidate, (struct item){.directory = {.kind = kind, .row = row}});
+	(void)invalidate_queue(invalidate, item);
 }
 
 void invalidate_then(struct invalidate *invalidate, void (*call)(void *context), void *context)

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "certfs/keep.h"
 #include "certfs/log.h"
 #include "fs/absent.h"
 #include "fs/handle.h"
@@ -38,17 +39,17 @@ struct caller fs_caller(fuse_req_t req)
 
 /* ---- a worker's start and end ---- */
 
-static void app_changed(void *context, rowid app)
+static void app_changed(void *context, rowid app, const struct view_version *was)
 {
-	invalidate_directory(((struct fs *)context)->invalidate, KIND_APP, app);
+	invalidate_directory(((struct fs *)context)->invalidate, KIND_APP, app, was);
 }
 
 static void project_changed(void *context, rowid project)
 {
 	struct fs *fs = context;
 
-	invalidate_directory(fs->invalidate, KIND_PROJECT, project);
-	invalidate_directory(fs->invalidate, KIND_SIGNING_CA, project);
+	invalidate_directory(fs->invalidate, KIND_PROJECT, project, NULL);
+	invalidate_directory(fs->invalidate, KIND_SIGNING_CA, project, NULL);
 }
 
 static void events_added(void *context)
@@ -69,10 +70,12 @@ static int fs_make(struct fs *fs, struct error *err)
 	fs->handles = handles_new();
 	fs->locked = quota_new(core_memory_size(), LOCKED_BLOCK);
 	fs->unlocked = quota_new(UNLOCKED_BYTES, UNLOCKED_BLOCK);
-	fs->temporaries = temporaries_new(fs->locked);
-	fs->absent = absent_new();
+	fs->keep = keep_open(shared_keep(fs->shared), fs->shared->keep_size); /* NULL is fine */
+	fs->temporaries = temporaries_new(fs->locked, fs->keep, &fs->shared->last_temporary);
+	fs->absent = absent_new(fs->shared->absent);
 	if (!fs->handles || !fs->locked || !fs->unlocked || !fs->temporaries || !fs->absent)
 		return error_set(err, ENOMEM, "out of memory");
+	handles_recall(fs->handles, fs->keep, fs->locked, fs->unlocked);
 	return invalidate_new(fs->session, &fs->invalidate, err);
 }
 
@@ -83,6 +86,7 @@ int fs_start(struct fs *fs, struct error *err)
 		.mountpoint = fs->mountpoint,
 		.owner = fs->shared->owner,
 		.connection = fs->shared->connection,
+		.keep = fs->keep,
 		.app_changed = app_changed,
 		.project_changed = project_changed,
 		.events_added = events_added,
@@ -105,11 +109,14 @@ void fs_stop(struct fs *fs)
 		core_drain(fs->core);
 	invalidate_free(fs->invalidate);
 	core_close(fs->core);
+	if (fs->handles)
+		handles_leave(fs->handles, fs->keep);
 	handles_free(fs->handles);
 	temporaries_free(fs->temporaries);
 	absent_free(fs->absent);
 	quota_free(fs->locked);
 	quota_free(fs->unlocked);
+	keep_close(fs->keep);
 	fs->core = NULL;
 	fs->invalidate = NULL;
 	fs->handles = NULL;
@@ -117,6 +124,7 @@ void fs_stop(struct fs *fs)
 	fs->absent = NULL;
 	fs->locked = NULL;
 	fs->unlocked = NULL;
+	fs->keep = NULL;
 }
 
 void fs_tick(struct fs *fs)

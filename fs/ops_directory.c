@@ -63,7 +63,7 @@ void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	r = lookup_name(fs, ino_decode(parent), name, &row, &id, &err);
 	if (r == 0)
 		r = node_describe(fs, row, id, &node, &err);
-	if (r == 0 && row->write && absent_is(fs->absent, node.attr.st_ino))
+	if (r == 0 && row->write && absent_is(fs->absent, node.attr.st_ino, 0))
 		r = -ENOENT;
 	if (r < 0)
 		reply_status(req, r);
@@ -115,7 +115,7 @@ static bool row_is_there(struct fs *fs, const struct tree_row *row, rowid id)
 
 	if (row->flags & TREE_CURRENT)
 		return node_describe(fs, row, id, &node, &err) == 0;
-	return !(row->write && absent_is(fs->absent, file));
+	return !(row->write && absent_is(fs->absent, file, 0));
 }
 
 static int list_rows(struct listing *listing, struct fs *fs, struct ino directory, off_t offset)

@@ -118,23 +118,25 @@ static void create_temporary(fuse_req_t req, fuse_ino_t parent, const char *name
 /* mv and install have unlinked the name; or another client's copy of it came back within the second. */
 static void create_again(fuse_req_t req, const struct tree_row *row, struct ino directory, struct fuse_file_info *fi)
 {
+	const fuse_ino_t file = file_ino(row, directory);
+	const struct caller caller = fs_caller(req);
 	struct fs *fs = fs_of(req);
 	struct fuse_entry_param entry = {0};
 	struct error err;
 	struct node node;
 	int r = 0;
 
-	if (!absent_is(fs->absent, file_ino(row, directory)) && (fi->flags & O_EXCL))
+	if (!absent_is(fs->absent, file, caller.request) && (fi->flags & O_EXCL))
 		r = -EEXIST;
 	if (r == 0)
 		r = node_describe(fs, row, directory.row, &node, &err);
 	if (r == 0)
-		r = write_open(fs, fuse_req_ctx(req)->uid, row, directory.row, true, fi);
+		r = write_open(fs, caller.uid, row, directory.row, true, fi);
 	if (r < 0) {
 		reply_node_error(req, r);
 		return;
 	}
-	absent_clear(fs->absent, file_ino(row, directory));
+	absent_take(fs->absent, file, caller.request);
 	entry.ino = node.id;
 	entry.attr = node.attr;
 	fuse_reply_create(req, &entry, fi);
@@ -161,9 +163,11 @@ void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 	const struct tree_row *row = writable(directory, name);
 	const struct caller caller = fs_caller(req);
 	struct fs *fs = fs_of(req);
+	int r;
 
 	if (temporary_name(name)) {
-		reply_status(req, temporary_remove(fs->temporaries, parent, name));
+		r = temporary_remove(fs->temporaries, parent, name);
+		reply_status(req, r == -ENOENT && caller.resent ? 0 : r); /* the last worker did it, or took it along */
 		return;
 	}
 	if (row)
@@ -180,6 +184,7 @@ struct renaming {
 	fuse_req_t req;
 	fuse_ino_t parent;
 	fuse_ino_t target; /* its st_ino */
+	uint64_t request;
 	char name[];       /* of the temporary file */
 };
 
@@ -193,13 +198,13 @@ static void renamed(void *context, int r, int64_t result, const struct error *er
 	(void)err;
 	if (r == 0) {
 		(void)temporary_remove(fs->temporaries, renaming->parent, renaming->name);
-		absent_clear(fs->absent, renaming->target);
+		absent_take(fs->absent, renaming->target, renaming->request);
 	}
 	reply_status(renaming->req, r);
 	free(renaming);
 }
 
-static struct renaming *renaming_new(fuse_req_t req, fuse_ino_t parent, fuse_ino_t target, const char *name)
+static struct renaming *renaming_new(fuse_req_t req, uint64_t request, fuse_ino_t parent, fuse_ino_t target, const char *name)
 {
 	const size_t size = strlen(name) + 1;
 	struct renaming *renaming = malloc(sizeof(*renaming) + size);
@@ -207,6 +212,7 @@ static struct renaming *renaming_new(fuse_req_t req, fuse_ino_t parent, fuse_ino
 	if (!renaming)
 		return NULL;
 	renaming->req = req;
+	renaming->request = request;
 	renaming->parent = parent;
 	renaming->target = target;
 	memcpy(renaming->name, name, size);
@@ -229,7 +235,7 @@ static void rename_to_file(fuse_req_t req, fuse_ino_t parent, const char *name, 
 		reply_status(req, r);
 		return;
 	}
-	renaming = renaming_new(req, parent, file_ino(row, directory), name);
+	renaming = renaming_new(req, caller.request, parent, file_ino(row, directory), name);
 	if (!renaming)
 		reply_status(req, -ENOMEM);
 	else if (r < 0)
@@ -238,10 +244,20 @@ static void rename_to_file(fuse_req_t req, fuse_ino_t parent, const char *name, 
 		row->write(fs->core, &caller, directory.row, buffer_span(&content), renamed, renaming);
 }
 
+/* Resent, it may have been done, and then the other name is there. */
+static int rename_temporary(struct fs *fs, const struct caller *caller, fuse_ino_t parent, const char *name, const char *new_name)
+{
+	int r = temporary_rename(fs->temporaries, parent, name, new_name);
+	fuse_ino_t id;
+
+	return r == -ENOENT && caller->resent ? temporary_lookup(fs->temporaries, parent, new_name, &id) : r;
+}
+
 void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t new_parent, const char *new_name,
 	       unsigned int flags)
 {
 	const struct tree_row *row = writable(ino_decode(parent), new_name);
+	const struct caller caller = fs_caller(req);
 	struct fs *fs = fs_of(req);
 
 	if (parent != new_parent || !temporary_name(name) || (!row && !temporary_name(new_name)))
@@ -249,8 +265,8 @@ void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t n
 	else if (flags & ~(unsigned)RENAME_NOREPLACE)
 		reply_status(req, -EINVAL);
 	else if (!row)
-		reply_status(req, temporary_rename(fs->temporaries, parent, name, new_name));
-	else if (flags & RENAME_NOREPLACE && !absent_is(fs->absent, file_ino(row, ino_decode(parent))))
+		reply_status(req, rename_temporary(fs, &caller, parent, name, new_name));
+	else if (flags & RENAME_NOREPLACE && !absent_is(fs->absent, file_ino(row, ino_decode(parent)), caller.request))
 		reply_status(req, -EEXIST);
 	else
 		rename_to_file(req, parent, name, row);

@@ -330,7 +330,9 @@ void op_flush(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
 	const struct tree_row *row = tree_row(ino_decode(id).kind);
 	_cleanup_handle_ struct handle *handle = handle_find(fs_of(req)->handles, fi->fh);
 
-	if (!row || !row->write || fi->fh & FH_GENERATION)
+	if (ino_decode(id).kind == KIND_TEMPORARY)
+		reply_status(req, temporary_flush(fs_of(req)->temporaries, id));
+	else if (!row || !row->write || fi->fh & FH_GENERATION)
 		reply_status(req, 0);
 	else if (!handle)
 		flush_unknown(req, row, fi->fh);

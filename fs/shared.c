@@ -3,6 +3,7 @@
 #include <stddef.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -20,25 +21,83 @@ static bool random_id(uint64_t *ret)
 	return true;
 }
 
+/* ---- the memory for keep.h, behind the struct ---- */
+
+enum { KEEP_SIZE = 16 << 20, KEEP_SIZE_MIN = 256 << 10, PAGE = 4096 };
+
+static size_t keep_offset(void)
+{
+	return (sizeof(struct shared) + PAGE - 1) / PAGE * PAGE;
+}
+
+void *shared_keep(struct shared *shared)
+{
+	return shared->keep_size > 0 ? (char *)shared + keep_offset() : NULL;
+}
+
+/* Without the privilege to lock any amount there may be that to raise the limit (privilege.c). */
+static bool keep_lock(struct shared *shared, size_t size)
+{
+	const struct rlimit unlimited = {RLIM_INFINITY, RLIM_INFINITY};
+	char *at = (char *)shared + keep_offset();
+
+	if (size == 0)
+		return true;
+	if (madvise(at, size, MADV_DONTDUMP) < 0)
+		return false;
+	return mlock(at, size) == 0 || (setrlimit(RLIMIT_MEMLOCK, &unlimited) == 0 && mlock(at, size) == 0);
+}
+
+/* ---- all of it ---- */
+
+static struct shared *map(int fd, size_t keep_size)
+{
+	struct shared *shared = mmap(NULL, keep_offset() + keep_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	return shared == MAP_FAILED ? NULL : shared;
+}
+
 struct shared *shared_attach(int fd)
 {
 	struct shared *shared;
 	struct stat st;
+	size_t keep_size;
 
 	if (fstat(fd, &st) < 0)
 		return NULL;
-	if (st.st_size != (off_t)sizeof(*shared)) {
+	if (st.st_size < (off_t)keep_offset() || st.st_size > (off_t)(keep_offset() + KEEP_SIZE)) {
 		errno = EINVAL;
 		return NULL;
 	}
-	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	return shared == MAP_FAILED ? NULL : shared;
+	keep_size = (size_t)st.st_size - keep_offset();
+	shared = map(fd, keep_size);
+	if (shared && shared->keep_size == keep_size && keep_lock(shared, keep_size))
+		return shared;
+	if (shared)
+		munmap(shared, (size_t)st.st_size);
+	errno = EINVAL;
+	return NULL;
+}
+
+/* Under a small RLIMIT_MEMLOCK less is kept, or nothing. */
+static struct shared *create_with(int fd, size_t keep_size)
+{
+	struct shared *shared = ftruncate(fd, (off_t)(keep_offset() + keep_size)) == 0 ? map(fd, keep_size) : NULL;
+
+	if (!shared)
+		return NULL;
+	if (keep_lock(shared, keep_size)) {
+		shared->keep_size = keep_size;
+		return shared;
+	}
+	munmap(shared, keep_offset() + keep_size);
+	return create_with(fd, keep_size / 2 >= KEEP_SIZE_MIN ? keep_size / 2 : 0);
 }
 
 struct shared *shared_create(int *ret_fd)
 {
 	const int fd = memfd_create("certfs-shared", MFD_CLOEXEC);
-	struct shared *shared = fd >= 0 && ftruncate(fd, sizeof(*shared)) == 0 ? shared_attach(fd) : NULL;
+	struct shared *shared = fd >= 0 ? create_with(fd, KEEP_SIZE) : NULL;
 
 	if (shared && random_id(&shared->connection)) {
 		shared->owner = (struct owner){getuid(), getgid(), 0755, time(NULL), time(NULL)};
@@ -54,7 +113,7 @@ struct shared *shared_create(int *ret_fd)
 void shared_free(struct shared *shared)
 {
 	if (shared)
-		munmap(shared, sizeof(*shared));
+		munmap(shared, keep_offset() + shared->keep_size);
 }
 
 uint64_t shared_handle(struct shared *shared)

@@ -1,24 +1,32 @@
 /* Memory that outlives the worker: a MAP_SHARED memfd that the supervisor makes before its first fork. A change of its layout or meaning
  * raises TAKEOVER_LAYOUT (takeover.h).
  * Only what a new worker can't learn from the store or the kernel. All fields that change are atomics: a worker may die
- * between any two instructions.
+ * between any two instructions. Behind the struct follows the memory of keep.h.
  */
 #ifndef FS_SHARED_H
 #define FS_SHARED_H
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "certfs/metrics.h"
 #include "certfs/rows.h"
 
-enum { SHARED_MARKS = 1 << 17, SHARED_POLLERS = 256, SHARED_TOLD = 1 << 16 };
+enum { SHARED_MARKS = 1 << 17, SHARED_POLLERS = 256, SHARED_TOLD = 1 << 16, SHARED_ABSENT = 256 };
 
 /* Who was told that a node is stale (reopen.h). */
 struct told {
 	_Atomic uint64_t note;
 	_Atomic uint64_t request; /* that was told so */
+};
+
+/* A name that is not there for now (absent.h). */
+struct absent_slot {
+	_Atomic uint64_t file; /* 0: free */
+	_Atomic int64_t until; /* clock_monotonic */
+	_Atomic uint64_t taker; /* the request that made it anew: sent again, it finds the name absent once more; 0: none */
 };
 
 struct shared {
@@ -35,13 +43,20 @@ struct shared {
 	/* Who waits in poll(2), by the kernel's number; 0 is free (pollers.h). */
 	_Atomic uint64_t poller[SHARED_POLLERS];
 	struct told told[SHARED_TOLD];  /* by pid */
+	struct absent_slot absent[SHARED_ABSENT];
+	_Atomic uint64_t last_temporary; /* number of a dot name */
+	size_t keep_size;               /* bytes; constant; 0: so much memory can't be locked */
 };
 
-/* NULL if out of memory; the connection id is random. *ret_fd: a memfd of it, close-on-exec, the caller's (takeover.h). */
+/* NULL if out of memory; the connection id is random. *ret_fd: a memfd of it, close-on-exec, the caller's (takeover.h). The memory for keep.h is
+ * locked for as long as this process has it, and in no core dump. */
 struct shared *shared_create(int *ret_fd);
-/* The same memory again, of such a descriptor. NULL and errno: it is something else. */
+/* The same memory again, of such a descriptor. NULL and errno: it is something else, or can't be locked. */
 struct shared *shared_attach(int fd);
 void shared_free(struct shared *shared);
+
+/* Where keep.h may keep its records, keep_size bytes. NULL: nowhere. */
+void *shared_keep(struct shared *shared);
 
 /* Never 0, never given twice. */
 uint64_t shared_handle(struct shared *shared);

@@ -13,7 +13,7 @@
 #include "certfs/error.h"
 
 enum {
-	TAKEOVER_LAYOUT = 2, /* of struct takeover, and of struct shared with all that its fields mean: raised with every change of these */
+	TAKEOVER_LAYOUT = 3, /* of struct takeover, and of struct shared with all that its fields mean: raised with every change of these */
 	TAKEOVER_INIT_MAX = 256,
 	TAKEOVER_READY = 42, /* exit status of a program that was asked whether it could */
 };

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "certfs/clock.h"
+#include "certfs/keep.h"
 #include "fs/ino.h"
 #include "fs/tree.h"
 
@@ -15,8 +16,8 @@ enum { TEMPORARIES_MAX = 1024, LIFE_SECONDS = 60, NAME_LENGTH_MAX = 255 };
 /* As many of them, as with bytes (quota.h): for one user, and for all but root. */
 enum { OF_ONE_MAX = TEMPORARIES_MAX * 3 / 8, OF_USERS_MAX = TEMPORARIES_MAX * 6 / 8 };
 
-struct temporary {
-	struct temporary *next;
+/* What a next worker must know of one. */
+struct temporary_head {
 	fuse_ino_t id;
 	fuse_ino_t directory;
 	char name[NAME_LENGTH_MAX + 1];
@@ -25,30 +26,95 @@ struct temporary {
 	gid_t gid;
 	time_t written; /* clock_monotonic in seconds, of the last write */
 	time_t created; /* of day */
+	int spoiled;    /* as of a handle */
+	bool closed;    /* nothing has been written since the last flush */
+};
+
+struct temporary {
+	struct temporary *next;
+	struct temporary_head head;
 	struct buffer content;
 	struct charge charge;
-	int spoiled;    /* as of a handle */
+	keep_id kept; /* while it is closed */
 };
 
 struct temporaries {
 	struct quota *quota;
+	struct keep *keep;
+	_Atomic uint64_t *last; /* number given */
 	pthread_mutex_t lock;
 	struct temporary *list; /* protected by lock, as what follows; short */
 	int count;
-	rowid last;
 };
 
-struct temporaries *temporaries_new(struct quota *quota)
+/* ---- what outlives the worker; under the lock ---- */
+
+static void put(struct temporaries *t, struct temporary *temporary)
+{
+	const struct span head = {(const uint8_t *)&temporary->head, sizeof(temporary->head)};
+
+	(void)keep_put(t->keep, KEEP_TEMPORARY, head, buffer_span(&temporary->content), &temporary->kept);
+}
+
+/* What was kept is not what it is any more. */
+static void changed(struct temporaries *t, struct temporary *temporary)
+{
+	temporary->head.closed = false;
+	keep_drop(t->keep, &temporary->kept);
+}
+
+static void renewed(struct temporaries *t, struct temporary *temporary)
+{
+	if (temporary->head.closed)
+		put(t, temporary);
+}
+
+static void add(struct temporaries *t, struct temporary *made)
+{
+	made->next = t->list;
+	t->list = made;
+	t->count++;
+}
+
+/* One of the last worker's. Still open when that ended in good order, its bytes were kept, but from here on they arrive here. */
+static void recall(void *context, keep_id id, const void *head, struct buffer *bytes)
+{
+	struct temporaries *t = context;
+	struct temporary *made = calloc(1, sizeof(*made));
+
+	if (!made) {
+		keep_drop(t->keep, &id);
+		return;
+	}
+	memcpy(&made->head, head, sizeof(made->head));
+	made->content = buffer_take(bytes);
+	made->charge = (struct charge){.quota = t->quota, .uid = made->head.uid};
+	made->kept = id;
+	(void)charge_set(&made->charge, made->content.size);
+	if (!made->head.closed)
+		changed(t, made);
+	add(t, made);
+}
+
+struct temporaries *temporaries_new(struct quota *quota, struct keep *keep, _Atomic uint64_t *last)
 {
 	struct temporaries *t = calloc(1, sizeof(*t));
 
 	if (!t)
 		return NULL;
 	t->quota = quota;
+	t->keep = keep;
+	t->last = last;
 	pthread_mutex_init(&t->lock, NULL);
-	/* Numbers of an earlier worker must not come again: its nodes may still be known to the kernel. */
-	t->last = (rowid)(clock_monotonic() / 1000 & 0x7ffff) << 11;
+	keep_each(keep, KEEP_TEMPORARY, sizeof(struct temporary_head), recall, t);
 	return t;
+}
+
+static void temporary_free(struct temporary *temporary)
+{
+	buffer_clear(&temporary->content);
+	(void)charge_set(&temporary->charge, 0);
+	free(temporary);
 }
 
 static void temporary_unlink(struct temporaries *t, struct temporary **link)
@@ -57,17 +123,22 @@ static void temporary_unlink(struct temporaries *t, struct temporary **link)
 
 	*link = temporary->next;
 	t->count--;
-	buffer_clear(&temporary->content);
-	(void)charge_set(&temporary->charge, 0);
-	free(temporary);
+	keep_drop(t->keep, &temporary->kept);
+	temporary_free(temporary);
 }
 
 void temporaries_free(struct temporaries *t)
 {
+	struct temporary *next;
+
 	if (!t)
 		return;
-	while (t->list)
-		temporary_unlink(t, &t->list);
+	for (struct temporary *temporary = t->list; temporary; temporary = next) {
+		next = temporary->next;
+		if (!temporary->head.closed)
+			put(t, temporary);
+		temporary_free(temporary);
+	}
 	pthread_mutex_destroy(&t->lock);
 	free(t);
 }
@@ -83,7 +154,7 @@ static struct temporary **find_name(struct temporaries *t, fuse_ino_t directory,
 {
 	struct temporary **link = &t->list;
 
-	while (*link && ((*link)->directory != directory || strcmp((*link)->name, name) != 0))
+	while (*link && ((*link)->head.directory != directory || strcmp((*link)->head.name, name) != 0))
 		link = &(*link)->next;
 	return link;
 }
@@ -92,7 +163,7 @@ static struct temporary *find_id(struct temporaries *t, fuse_ino_t id)
 {
 	struct temporary *temporary = t->list;
 
-	while (temporary && temporary->id != id)
+	while (temporary && temporary->head.id != id)
 		temporary = temporary->next;
 	return temporary;
 }
@@ -105,24 +176,22 @@ static bool has_share(const struct temporaries *t, uid_t uid)
 	int own = 0, users = 0;
 
 	for (const struct temporary *other = t->list; other; other = other->next) {
-		own += other->uid == uid;
-		users += other->uid != 0;
+		own += other->head.uid == uid;
+		users += other->head.uid != 0;
 	}
 	return uid == 0 || (own < OF_ONE_MAX && users < OF_USERS_MAX);
 }
 
 static int create_locked(struct temporaries *t, struct temporary *made)
 {
-	if (*find_name(t, made->directory, made->name))
+	if (*find_name(t, made->head.directory, made->head.name))
 		return -EEXIST;
 	if (t->count >= TEMPORARIES_MAX)
 		return -ENOSPC;
-	if (!has_share(t, made->uid))
+	if (!has_share(t, made->head.uid))
 		return -EDQUOT;
-	made->id = ino_encode((struct ino){.kind = KIND_TEMPORARY, .row = ++t->last});
-	made->next = t->list;
-	t->list = made;
-	t->count++;
+	made->head.id = ino_encode((struct ino){.kind = KIND_TEMPORARY, .row = (rowid)atomic_fetch_add(t->last, 1) + 1});
+	add(t, made);
 	return 0;
 }
 
@@ -138,20 +207,20 @@ int temporary_create(struct temporaries *t, fuse_ino_t directory, const char *na
 	if (!made)
 		return -ENOMEM;
 	*made = (struct temporary){
-		.directory = directory,
-		.mode = mode & 0777,
-		.uid = uid,
-		.gid = gid,
-		.written = clock_monotonic() / 1000,
-		.created = time(NULL),
+		.head = {.directory = directory,
+			 .mode = mode & 0777,
+			 .uid = uid,
+			 .gid = gid,
+			 .written = clock_monotonic() / 1000,
+			 .created = time(NULL)},
 		.content = BUFFER_SECRET,
 		.charge = {.quota = t->quota, .uid = uid},
 	};
-	strcpy(made->name, name);
+	strcpy(made->head.name, name);
 	pthread_mutex_lock(&t->lock);
 	r = create_locked(t, made);
 	if (r == 0)
-		*ret = made->id;
+		*ret = made->head.id;
 	pthread_mutex_unlock(&t->lock);
 	if (r < 0)
 		free(made);
@@ -165,7 +234,7 @@ int temporary_lookup(struct temporaries *t, fuse_ino_t directory, const char *na
 	pthread_mutex_lock(&t->lock);
 	temporary = *find_name(t, directory, name);
 	if (temporary)
-		*ret = temporary->id;
+		*ret = temporary->head.id;
 	pthread_mutex_unlock(&t->lock);
 	return temporary ? 0 : -ENOENT;
 }
@@ -179,15 +248,15 @@ int temporary_stat(struct temporaries *t, fuse_ino_t id, struct stat *ret)
 	if (temporary)
 		*ret = (struct stat){
 			.st_ino = id,
-			.st_mode = S_IFREG | temporary->mode,
+			.st_mode = S_IFREG | temporary->head.mode,
 			.st_nlink = 1,
-			.st_uid = temporary->uid,
-			.st_gid = temporary->gid,
+			.st_uid = temporary->head.uid,
+			.st_gid = temporary->head.gid,
 			.st_size = (off_t)temporary->content.size,
 			.st_blksize = 4096,
-			.st_mtim.tv_sec = temporary->created,
-			.st_ctim.tv_sec = temporary->created,
-			.st_atim.tv_sec = temporary->created,
+			.st_mtim.tv_sec = temporary->head.created,
+			.st_ctim.tv_sec = temporary->head.created,
+			.st_atim.tv_sec = temporary->head.created,
 		};
 	pthread_mutex_unlock(&t->lock);
 	return temporary ? 0 : -ENOENT;
@@ -199,8 +268,10 @@ int temporary_chmod(struct temporaries *t, fuse_ino_t id, mode_t mode)
 
 	pthread_mutex_lock(&t->lock);
 	temporary = find_id(t, id);
-	if (temporary)
-		temporary->mode = mode & 0777;
+	if (temporary) {
+		temporary->head.mode = mode & 0777;
+		renewed(t, temporary);
+	}
 	pthread_mutex_unlock(&t->lock);
 	return temporary ? 0 : -ENOENT;
 }
@@ -223,8 +294,10 @@ int temporary_truncate(struct temporaries *t, fuse_ino_t id, off_t size)
 	pthread_mutex_lock(&t->lock);
 	temporary = find_id(t, id);
 	r = temporary ? grow(temporary, size) : -ENOENT;
+	if (r == 0)
+		changed(t, temporary);
 	if (r == 0 && size == 0)
-		temporary->spoiled = 0;
+		temporary->head.spoiled = 0;
 	pthread_mutex_unlock(&t->lock);
 	return r;
 }
@@ -239,7 +312,7 @@ static int write_locked(struct temporary *temporary, const void *data, size_t si
 		return r;
 	if (size > 0)
 		memcpy(temporary->content.data + offset, data, size);
-	temporary->written = clock_monotonic() / 1000;
+	temporary->head.written = clock_monotonic() / 1000;
 	return 0;
 }
 
@@ -250,9 +323,27 @@ int temporary_write(struct temporaries *t, fuse_ino_t id, const void *data, size
 
 	pthread_mutex_lock(&t->lock);
 	temporary = find_id(t, id);
-	r = temporary ? temporary->spoiled : -EIO;
+	r = temporary ? temporary->head.spoiled : -EIO;
+	if (temporary)
+		changed(t, temporary);
 	if (r == 0)
-		r = temporary->spoiled = write_locked(temporary, data, size, offset);
+		r = temporary->head.spoiled = write_locked(temporary, data, size, offset);
+	pthread_mutex_unlock(&t->lock);
+	return r;
+}
+
+int temporary_flush(struct temporaries *t, fuse_ino_t id)
+{
+	struct temporary *temporary;
+	int r;
+
+	pthread_mutex_lock(&t->lock);
+	temporary = find_id(t, id);
+	r = temporary ? temporary->head.spoiled : -EIO;
+	if (temporary && !temporary->head.closed) {
+		temporary->head.closed = true;
+		put(t, temporary);
+	}
 	pthread_mutex_unlock(&t->lock);
 	return r;
 }
@@ -264,7 +355,7 @@ int temporary_read(struct temporaries *t, fuse_ino_t id, struct buffer *ret)
 
 	pthread_mutex_lock(&t->lock);
 	temporary = find_id(t, id);
-	r = temporary ? temporary->spoiled : -EIO;
+	r = temporary ? temporary->head.spoiled : -EIO;
 	if (r == 0)
 		buffer_add_span(ret, buffer_span(&temporary->content));
 	pthread_mutex_unlock(&t->lock);
@@ -283,8 +374,10 @@ int temporary_rename(struct temporaries *t, fuse_ino_t directory, const char *na
 	replaced = find_name(t, directory, new_name);
 	if (temporary && *replaced && *replaced != temporary)
 		temporary_unlink(t, replaced);
-	if (temporary)
-		strcpy(temporary->name, new_name);
+	if (temporary) {
+		strcpy(temporary->head.name, new_name);
+		renewed(t, temporary);
+	}
 	pthread_mutex_unlock(&t->lock);
 	return temporary ? 0 : -ENOENT;
 }
@@ -310,7 +403,7 @@ void temporaries_tick(struct temporaries *t)
 
 	pthread_mutex_lock(&t->lock);
 	for (struct temporary **link = &t->list; *link;) {
-		if (now >= (*link)->written + LIFE_SECONDS)
+		if (now >= (*link)->head.written + LIFE_SECONDS)
 			temporary_unlink(t, link);
 		else
 			link = &(*link)->next;

@@ -1,20 +1,25 @@
-/* Dot names: `.name` files that rsync, Ansible and careful programs write first and then rename to a writable name. Kept in locked
- * memory only, forgotten after a minute, and gone with the worker.
+/* Dot names: `.name` files that rsync, Ansible and careful programs write first and then rename to a writable name. In locked memory only,
+ * and forgotten after a minute. Once it is closed, one outlives the worker (keep.h); bytes that arrive while that is killed are lost, and
+ * so is the name: EIO.
  */
 #ifndef FS_TEMPORARY_H
 #define FS_TEMPORARY_H
 
+#include <stdatomic.h>
 #include <sys/stat.h>
 
 #include "certfs/buffer.h"
+#include "certfs/keep.h"
 #include "certfs/types.h"
 #include "fs/fs.h"
 #include "fs/quota.h"
 
 struct temporaries;
 
-/* quota: what the contents are charged to; NULL: nothing is. NULL: out of memory. */
-struct temporaries *temporaries_new(struct quota *quota);
+/* With what the last worker left in keep. quota: what the contents are charged to; NULL: nothing is. last: the highest number that a
+ * worker of this mount has given. NULL: out of memory. */
+struct temporaries *temporaries_new(struct quota *quota, struct keep *keep, _Atomic uint64_t *last);
+/* Leaves them to the next worker. */
 void temporaries_free(struct temporaries *temporaries);
 
 /* A name begins with a dot. */
@@ -32,6 +37,8 @@ int temporary_truncate(struct temporaries *temporaries, fuse_ino_t id, off_t siz
 int temporary_write(struct temporaries *temporaries, fuse_ino_t id, const void *data, size_t size, off_t offset);
 /* A copy of its content, into a secret buffer. */
 int temporary_read(struct temporaries *temporaries, fuse_ino_t id, struct buffer *ret);
+/* It is closed: whole, for now. -EIO if its bytes are lost, or what a write was refused with. */
+int temporary_flush(struct temporaries *temporaries, fuse_ino_t id);
 int temporary_rename(struct temporaries *temporaries, fuse_ino_t directory, const char *name, const char *new_name);
 int temporary_remove(struct temporaries *temporaries, fuse_ino_t directory, const char *name);
 

@@ -12,11 +12,13 @@
 #include "certfs/buffer.h"
 #include "certfs/config.h"
 #include "certfs/error.h"
+#include "certfs/keep.h"
 #include "certfs/metrics.h"
 #include "certfs/rows.h"
 #include "certfs/types.h"
 
 struct core;
+struct view_version; /* view.h */
 
 /* ---- life ---- */
 
@@ -25,11 +27,12 @@ struct core_options {
 	const char *mountpoint; /* absolute, for hooks; borrowed, lives longer than core */
 	struct owner owner;  /* of the top of the tree: whoever mounted, and when */
 	uint64_t connection; /* random id of this FUSE connection: names resent requests; 0: none */
+	struct keep *keep;   /* what outlives this process (keep.h); borrowed; NULL: nothing does */
 
 	/* Tell that an app instance's certificate files are other ones now, or that what is in its or a project's directory belongs to
-	 * somebody else. On a thread of core's, after the commit and before anybody is answered; must not block. NULL:
-	 * nobody wants to know. */
-	void (*app_changed)(void *context, rowid app);
+	 * somebody else. was: what those files were in view_version's terms, number 0: nobody was shown any. On a thread of core's, after
+	 * the commit and before anybody is answered; must not block. NULL: nobody wants to know. */
+	void (*app_changed)(void *context, rowid app, const struct view_version *was);
 	void (*project_changed)(void *context, rowid project);
 	/* Tells that there are new events; as above. */
 	void (*events_added)(void *context);

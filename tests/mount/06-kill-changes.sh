@@ -8,6 +8,7 @@ start_certfs
 new_project p
 new_project uploads
 new_project renames
+mkdir "$PROJECTS/parts"
 make_intermediate other root
 mkdir "$PROJECTS/p/apps/gw" "$PROJECTS/p/apps/bare"
 
@@ -73,19 +74,28 @@ def upload(how):
         retried(lambda: write(directory / "cert.pem", data))
         return
     temporary = directory / f".cert.pem.{count}"
-    for _ in range(50):
-        # The temporary file's bytes are gone with their worker: ENOENT or EIO, and then nothing has happened
-        retried(lambda: write(temporary, data, os.O_WRONLY | os.O_CREAT | os.O_TRUNC))
-        try:
-            return temporary.rename(directory / "cert.pem")
-        except OSError as error:
-            if error.errno not in (errno.EIO, errno.ENOENT):
-                raise
-            now = pem.certificates((directory / "cert.pem").read_bytes())[0]
-            assert now != pem.blocks(data)[0][1], f"{error}, but it has happened"
-    raise AssertionError("lost fifty times")
+    # Once it is closed it is there, whoever dies
+    retried(lambda: write(temporary, data, os.O_WRONLY | os.O_CREAT | os.O_TRUNC))
+    temporary.rename(directory / "cert.pem")
+
+def parts():
+    name = "other" if count % 2 == 0 else "int"
+    directory = projects / "parts" / "signing_ca"
+    for part, file in (("chain", "cert.pem"), ("key", "key.pem")):
+        retried(lambda: write(directory / file, (base / "ca" / f"{name}.{part}").read_bytes()))
+    active = pem.certificates((directory / "cert.pem").read_bytes())[0]
+    assert active == pem.certificates((base / "ca" / f"{name}.chain").read_bytes())[0], "both parts are there, and another one is active"
+    assert "staged: []" in (directory / "status").read_text(), "what is active waits still"
+
+def anew():
+    # as mv and install do
+    target = apps / "gw" / "details"
+    target.unlink()
+    retried(lambda: write(target, f"number={count}\n".encode(), os.O_WRONLY | os.O_CREAT))
+    assert target.read_text() == f"number={count}\n"
 
 ACTIONS = {"directories": directories, "keep": keep, "renew": touch, "purge": text, "refused": refused, "bare": bare,
+           "parts": parts, "anew": anew,
            "upload": lambda: upload("write"), "rename": lambda: upload("rename")}
 while not (base / "stop").exists():
     ACTIONS[kind]()
@@ -95,7 +105,7 @@ PYTHON
 }
 
 actors=()
-for actor in directories:1 directories:2 keep:1 keep:2 renew:1 renew:2 purge:1 upload:1 rename:1 refused:1 bare:1; do
+for actor in directories:1 directories:2 keep:1 keep:2 renew:1 renew:2 purge:1 upload:1 rename:1 parts:1 anew:1 refused:1 bare:1; do
     change "${actor%:*}" "${actor#*:}" 2>"$T/err-$actor" &
     actors+=("$!:$actor")
 done
