@@ -79,7 +79,7 @@ static int fs_make(struct fs *fs, struct error *err)
 	return invalidate_new(fs->session, &fs->invalidate, err);
 }
 
-int fs_start(struct fs *fs, struct error *err)
+static int open_core(struct fs *fs, struct error *err)
 {
 	const struct core_options options = {
 		.read_only = fs->read_only,
@@ -93,16 +93,22 @@ int fs_start(struct fs *fs, struct error *err)
 		.serving = serving_get,
 		.context = fs,
 	};
+
+	return core_open(fs->config, &options, &fs->core, err);
+}
+
+int fs_start(struct fs *fs, struct error *err)
+{
 	int r = fs_make(fs, err);
 
 	if (r == 0)
-		r = core_open(fs->config, &options, &fs->core, err);
+		r = open_core(fs, err);
 	if (r < 0)
 		fs_stop(fs);
 	return r;
 }
 
-/* Core answers through the invalidation thread, and that asks core for attributes: so core is drained first and closed last. */
+/* Core answers through the invalidation thread: so core is drained first. */
 void fs_stop(struct fs *fs)
 {
 	if (fs->core)
