@@ -27,6 +27,14 @@ static struct span trimmed(struct span text)
 	return text;
 }
 
+static bool has_space(struct span text)
+{
+	for (size_t i = 0; i < text.size; i++)
+		if (isspace(text.data[i]))
+			return true;
+	return false;
+}
+
 /* ---- the PIN in the URI ---- */
 
 /* Percent-encoded (RFC 3986, 2.1). */
@@ -83,6 +91,18 @@ static int split(struct span text, struct token_uri *uri, char plain[URI_MAX + 1
 
 /* ---- the rest ---- */
 
+/* p11-kit takes a PIN also where and as a draft of the RFC had it (in the path, "pinfile="). What decides here who may name a file, and what
+ * is a secret, must see the same as p11-kit: one way to write it is enough. */
+static int check_spelling(const struct token_uri *uri, struct error *err)
+{
+	static const char source[] = "pin-source=";
+	const bool hidden = p11_kit_uri_get_pin_source(uri->parsed) && !memmem(uri->text.data, uri->text.size, source, strlen(source));
+
+	if (!hidden && !p11_kit_uri_get_pin_value(uri->parsed))
+		return 0;
+	return error_set(err, EINVAL, "%s: a PIN is given once, behind the ?, as pin-value=PIN or pin-source=file:/PATH", uri->name);
+}
+
 static int take_pin_source(struct token_uri *uri, struct error *err)
 {
 	const char *source = p11_kit_uri_get_pin_source(uri->parsed);
@@ -99,6 +119,10 @@ static int take_pin_source(struct token_uri *uri, struct error *err)
 
 static int check(struct token_uri *uri, enum token_trust trust, struct error *err)
 {
+	int r = check_spelling(uri, err);
+
+	if (r < 0)
+		return r;
 	if (p11_kit_uri_any_unrecognized(uri->parsed))
 		return error_set(err, EINVAL, "%s: the URI has an attribute that is not known: look at RFC 7512", uri->name);
 	if (trust == TOKEN_OF_UPLOAD &&
@@ -106,6 +130,15 @@ static int check(struct token_uri *uri, enum token_trust trust, struct error *er
 		return error_set(err, EINVAL, "%s: an upload may not name a module: configure it in p11-kit (pkcs11.conf(5))",
 				 uri->name);
 	return take_pin_source(uri, err);
+}
+
+/* The path is no secret, unless somebody puts a PIN into it, where it does not belong. */
+static void take_name(const char *plain, struct token_uri *uri)
+{
+	const size_t path = strcspn(plain, "?");
+	const char *pin = memmem(plain, path, ";pin", 4);
+
+	snprintf(uri->name, sizeof(uri->name), "%.*s", (int)(pin ? (size_t)(pin - plain) : path), plain);
 }
 
 static int parse(struct span text, enum token_trust trust, struct token_uri *uri, struct error *err)
@@ -120,7 +153,7 @@ static int parse(struct span text, enum token_trust trust, struct token_uri *uri
 	r = split(text, uri, plain, err);
 	if (r < 0)
 		return r;
-	snprintf(uri->name, sizeof(uri->name), "%.*s", (int)strcspn(plain, "?"), plain);
+	take_name(plain, uri);
 	r = p11_kit_uri_parse(plain, P11_KIT_URI_FOR_ANY, uri->parsed);
 	if (r != P11_KIT_URI_OK)
 		return error_set(err, EINVAL, "%s: the URI is malformed (%s): look at RFC 7512", uri->name, p11_kit_uri_message(r));
@@ -137,6 +170,8 @@ int token_uri_parse(struct span text, enum token_trust trust, struct token_uri *
 		return error_set(err, EINVAL, "the pkcs11: URI is longer than %d bytes: shorten it", URI_MAX);
 	if (memchr(text.data, '\n', text.size) || memchr(text.data, '\0', text.size))
 		return error_set(err, EINVAL, "the pkcs11: URI is not one line: write one URI and nothing else");
+	if (has_space(text)) /* p11-kit leaves it out, and would see other names than what is looked for here */
+		return error_set(err, EINVAL, "the pkcs11: URI has white space in it: write %%20 for a space");
 	r = parse(text, trust, &uri, err);
 	if (r < 0) {
 		token_uri_clear(&uri);

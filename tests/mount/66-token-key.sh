@@ -100,6 +100,14 @@ chown 65534:65534 "$PROJECTS/tenant"
 assert_fails 'rejected by service' setpriv --reuid=65534 --regid=65534 --clear-groups dd status=none of="$PROJECTS/tenant/signing_ca/key.pem" \
     <<<"pkcs11:token=certfs;object=EC-prime256v1?pin-source=file:$T/pin"
 assert_has "$(cat "$PROJECTS/tenant/signing_ca/status")" 'only root may name a file' "the reason"
+# ... nor in a spelling that only p11-kit knows; and a PIN in a wrong place is not told to anybody
+for uri in "object=EC-prime256v1?pinfile=$T/pin" "object=EC-prime256v1;pinfile=$T/pin" "object=EC-prime256v1?pin -source=$T/pin" \
+    "object=EC-prime256v1; pin-value=$PIN" "object=EC-prime256v1;pin-value=$PIN" "object=EC-prime256v1?pin-value=0&pin-value=$PIN"; do
+    assert_fails 'rejected by service' setpriv --reuid=65534 --regid=65534 --clear-groups dd status=none \
+        of="$PROJECTS/tenant/signing_ca/key.pem" <<<"pkcs11:token=certfs;$uri"
+    assert_has "$(cat "$PROJECTS/tenant/signing_ca/status")" 'a PIN is given once|white space' "$uri"
+    assert_lacks "$(cat "$PROJECTS/tenant/signing_ca/status" "$PROJECTS/tenant/events")" "$PIN" "what is told of $uri"
+done
 put tenant "pkcs11:token=certfs;object=EC-prime256v1?pin-source=file:$T/pin"
 assert_eq "$(field "$PROJECTS/tenant/signing_ca/status" state)" ACTIVE "root's pin-source"
 
