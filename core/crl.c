@@ -160,6 +160,7 @@ static int list_make(struct core *core, struct signing_ca *ca, const struct issu
 {
 	_cleanup_buffer_ struct buffer entries = {0};
 	_cleanup_buffer_ struct buffer der = {0};
+	_cleanup_buffer_ struct buffer pem = {0};
 	const struct issuer *issuer;
 	int r = signing_ca_issuer(ca, store, core->seal, &issuer, err);
 
@@ -171,10 +172,13 @@ static int list_make(struct core *core, struct signing_ca *ca, const struct issu
 	key_trouble_note(core, ca->row.project, issuer, r, err);
 	if (r < 0)
 		return r;
+	pem_add_crl(&pem, buffer_span(&der));
+	if (buffer_status(&pem) < 0)
+		return error_set(err, ENOMEM, "out of memory");
 	buffer_clear(&list->pem);
-	pem_add_crl(&list->pem, buffer_span(&der));
+	list->pem = buffer_take(&pem);
 	list->made_at = now;
-	return buffer_status(&list->pem) < 0 ? error_set(err, ENOMEM, "out of memory") : 0;
+	return 0;
 }
 
 static bool list_is_good(const struct list *list, const struct revocations *now_seen, unixtime now)
@@ -194,8 +198,9 @@ static int crl_add_locked(struct core *core, struct signing_ca *ca, struct store
 	if (r == 0)
 		r = count_all(store, &rows, now, &seen, err);
 	if (r == 0 && !list_is_good(list, &seen, now)) {
-		list->seen = seen;
 		r = list_make(core, ca, &rows, list, store, now, err);
+		if (r == 0)
+			list->seen = seen; /* else the old one is still what it was: it lacks what is new */
 	}
 	if (r < 0)
 		return r;

@@ -120,6 +120,10 @@ cat "$project/apps/gw-1/bundle.pem" >"$T/bundle.pem" # what is issued is served
 verify "$T/bundle.pem"
 assert_has "$(cat "$project/status")" 'SIGNING_KEY_UNAVAILABLE.*no such token is there|SIGNING_KEY_UNAVAILABLE' "status while the token is away"
 assert_fails 'Input/output error' cat "$project/apps/new-2/device_ca.key"
+echo stolen >"$project/apps/gw-2/revoke"
+for _ in 1 2; do # the list that was made last lacks this one, whoever asks how often
+    assert_fails 'Input/output error' cat "$project/signing_ca/crl.pem"
+done
 wait_until 10 grep -q signing_ca.key_unavailable "$project/events"
 assert_eq "$(grep -c signing_ca.key_unavailable "$project/events")" 1 "events of one absence"
 "$CERTFS" check -c "$CONF" >"$T/check.out" || fail "certfs check without the token: $(cat "$T/check.out")"
@@ -131,6 +135,8 @@ wait_until 30 served
 verify "$T/device.pem"
 wait_until 10 grep -q signing_ca.key_available "$project/events"
 assert_lacks "$(cat "$project/status")" SIGNING_KEY_UNAVAILABLE "status after it came back"
+cat "$project/signing_ca/crl.pem" >"$T/crl.pem"
+assert_eq "$(openssl crl -in "$T/crl.pem" -noout -text | grep -c 'Serial Number:')" 2 "revoked, after the token came back"
 
 # ---- a wrong PIN is not tried until the token is locked ----
 
