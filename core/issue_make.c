@@ -321,6 +321,12 @@ static int issuing_decide(struct issuing *issuing, struct error *err)
 	}
 }
 
+/* Never ENOENT: a key service would take that for "make a key here". */
+static int key_missing(const struct issuing *issuing, struct error *err)
+{
+	return error_set(err, EIO, "the store has lost the private key of %s: run `certfs check`, touch purge for a new one", issuing->view->app->row.name);
+}
+
 /* A key that is at hand is used at once: who waits for this certificate waits for no other one's turn. */
 static void issuing_go_on(struct issuing *issuing)
 {
@@ -329,10 +335,10 @@ static void issuing_go_on(struct issuing *issuing)
 
 	if (r > 0)
 		issuing_finish_up(issuing);
-	else if (r == -ENOENT) /* another generation came meanwhile and took it: look again */
+	else if (r == -ENOENT && ++issuing->attempts < ATTEMPTS_MAX) /* another generation came meanwhile and took it: look again */
 		issue_make(issuing);
 	else if (r < 0)
-		issuing->finished(issuing, r, &err);
+		issuing->finished(issuing, r == -ENOENT ? key_missing(issuing, &err) : r, &err);
 }
 
 static void decide_task(struct task *task)

@@ -13,6 +13,8 @@
 #include "fs/reply.h"
 #include "fs/temporary.h"
 
+enum { REPLACED_MAX = 100 };
+
 /* An open on its way: what it waits for (an issue, an audit record) answers later, from another thread. */
 struct opening {
 	fuse_req_t req;
@@ -22,6 +24,7 @@ struct opening {
 	struct caller caller;
 	struct fuse_file_info fi;
 	bool direct;      /* not through the kernel's pages: see reopen.h */
+	int replaced;     /* how often its generation was, while it was being opened */
 	reopen_note told; /* to be forgotten once this is answered */
 };
 
@@ -130,10 +133,12 @@ static void open_secret(struct opening *opening, const struct view *view)
 	struct error err;
 	int r = open_snapshot(opening, view, &err);
 
-	if (r == -ESTALE) { /* replaced since the view was taken */
+	if (r == -ESTALE && opening->replaced++ < REPLACED_MAX) { /* since the view was taken */
 		open_certificate(opening);
 		return;
 	}
+	if (r == -ESTALE)
+		r = -EIO; /* nobody replaces it: the store has lost its key (certfs check tells) */
 	if (r < 0) {
 		opening_answer(opening, r);
 		return;

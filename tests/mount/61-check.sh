@@ -108,4 +108,18 @@ start_certfs
 sqlite3 "$STORE" "UPDATE generation SET sealed=x'01' WHERE $current"
 "$CERTFS" check -c "$CONF" >"$T/out" 2>&1 && fail "damage under a mount is not found"
 assert_has "$(cat "$T/out")" "generation $(sqlite3 "$STORE" "SELECT generation FROM app WHERE name='a'")" "the object"
+
+# a private key that is lost is an error for who wants it, again and again, and for nobody else
+worker=$WORKER_PID
+sqlite3 "$STORE" "UPDATE generation SET sealed=NULL WHERE id=(SELECT generation FROM app WHERE name='b')"
+cat "$PROJECTS/p/apps/b/device_ca.pem" >"$T/b.pem"
+for file in device_ca.key bundle.pem device_ca.key; do
+    assert_fails 'Input/output error' timeout 30 cat "$PROJECTS/p/apps/b/$file"
+done
+assert_fails 'Input/output error' timeout 30 touch "$PROJECTS/p/apps/b/renew"
+cat "$PROJECTS/q/apps/d/bundle.pem" >/dev/null
+find_worker
+assert_eq "$WORKER_PID" "$worker" "the worker"
+touch "$PROJECTS/p/apps/b/purge"
+cat "$PROJECTS/p/apps/b/bundle.pem" >/dev/null
 echo "$tried kinds of damage in rows found"
