@@ -58,7 +58,8 @@ struct look {
 	bool silent;    /* app_look: the project's event says it for all */
 	enum state state;
 	char message[256];
-	rowid recheck; /* project_look: what to set it to */
+	rowid recheck; /* recheck_apply: what to set it to */
+	bool apps;     /* project_look: its app instances are to be looked at again, too */
 };
 
 /* Automatic renewals are spread over the first two thirds of the window by a hash of the name: the rest is for retries. */
@@ -239,6 +240,8 @@ static int project_look_apply(struct job *job, struct store *store, struct error
 		return r;
 	job->touched_project = row.id;
 	r = project_set_due(store, row.id, look->due_at, (int)look->state, err);
+	if (r == 0 && look->apps)
+		r = project_set_recheck(store, row.id, 0, err);
 	return r == 0 && look->tell ? project_look_event(look, store, &row, err) : r;
 }
 
@@ -273,6 +276,7 @@ static void project_recheck(struct core *core, const struct project_row *project
 	verb_submit(&look->verb, recheck_apply);
 }
 
+/* Under a new signing CA what could not be renewed by itself can be: no moment of its own tells of that. */
 static void project_look(struct core *core, rowid id)
 {
 	_cleanup_view_ struct view *view = NULL;
@@ -295,6 +299,7 @@ static void project_look(struct core *core, rowid id)
 	look->announced = view->project->row.announced;
 	look->tell = (int)look->state != look->announced;
 	look->due_at = project_next_look(view);
+	look->apps = view->project->row.announced < 0 && view->project->policy.renewal == RENEWAL_AUTO;
 	strcpy(look->message, look->state == STATE_EXPIRED ? "The CA certificate has expired." :
 							     "The CA certificate expires soon: touch update.");
 	verb_submit(&look->verb, project_look_apply);

@@ -10,14 +10,15 @@
 use_clock +0
 start_certfs
 make_root root days=460
-for project in manual read auto left; do
+for project in manual read auto left behind; do
     mkdir "$PROJECTS/$project"
     upload $project root
 done
-manual=$PROJECTS/manual read=$PROJECTS/read auto=$PROJECTS/auto left=$PROJECTS/left
+manual=$PROJECTS/manual read=$PROJECTS/read auto=$PROJECTS/auto left=$PROJECTS/left behind=$PROJECTS/behind
 printf '[certificate]\nrenewal = manual\n' >"$manual/policy"
 printf '[certificate]\nrenewal = auto\n' >"$auto/policy"
-mkdir "$manual"/apps/{gw,late} "$read/apps/gw" "$auto"/apps/node-{01..12} "$left"/apps/{a,b,c}
+printf '[certificate]\nrenewal = auto\n' >"$behind/policy"
+mkdir "$manual"/apps/{gw,late} "$read/apps/gw" "$auto"/apps/node-{01..12} "$left"/apps/{a,b,c} "$behind"/apps/{d,e}
 
 serials() {
     local app
@@ -94,8 +95,8 @@ assert_eq "$(field "$manual/apps/gw/status" state) $(field "$manual/apps/gw/stat
 verify_at 366 "$manual/apps/gw/device_ca.pem" "$CA/root.pem"
 assert_eq "$(openssl x509 -in "$manual/apps/gw/device_ca.pem" -noout -enddate)" \
     "$(openssl x509 -in "$CA/root.pem" -noout -enddate)" "clamped to the signing CA's end"
-for app in a b c; do
-    cat "$left/apps/$app/device_ca.pem" >/dev/null
+for app in left/apps/{a,b,c} behind/apps/{d,e}; do
+    cat "$PROJECTS/$app/device_ca.pem" >/dev/null
 done
 
 # ---- day 431: the signing CA ends in 29 days: a successor is staged, nothing is switched ----
@@ -197,6 +198,14 @@ LINES
 touch "$left/update"
 job_done left
 assert_eq "$(field "$left/status" state) $(field "$left/status" apps_valid)" "VALID 3" "left after update"
+# renewal = auto needs neither a read nor an update, once there is a signing CA again
+wait_events "$behind/events" signing_ca.expired 1
+assert_eq "$(field "$behind/apps/d/status" state)" EXPIRED "behind on day 461"
+sleep 3
+make_root again
+upload behind again
+wait_events "$behind/events" device_ca.renewed 2
+assert_eq "$(field "$behind/apps/d/status" state) $(field "$behind/apps/e/status" state)" "VALID VALID" "behind, by itself"
 
 # ---- the old top stays announced until 30 days after the last certificate under it ended ----
 days_on 489
