@@ -15,6 +15,7 @@
 #include "operation.h"
 #include "pool.h"
 #include "procedure.h"
+#include "writer.h"
 
 enum { BATCH = 256, MINUTE_MS = 60 * 1000, SAVED_MS = 2000 /* so much of the time gone by is made up for: a tick's */ };
 
@@ -35,8 +36,8 @@ struct bulk {
 	rowid last;               /* the last app instance of it */
 	int64_t next_at;          /* clock_monotonic: when rollout.per_minute allows another one */
 	int waiting, failed;      /* of the batch; protected by the lock of struct bulks, as what follows */
-	bool held;                /* nothing can be issued for now */
-	bool paced;               /* rollout.per_minute allows no more for now */
+	bool held;                /* nothing can be issued, or stored, for now */
+	bool later;               /* at the next tick: rollout.per_minute allows no more for now, or the store failed */
 	bool interrupted;         /* certfs is about to end: the batch is done again after the next start */
 	bool resting;             /* no step is under way */
 	bool again;               /* kicked while one was */
@@ -91,19 +92,42 @@ static void bulk_submit_step(struct bulk *bulk)
 	pool_submit(bulk->bulks->core->pool, &bulk->task);
 }
 
-/* The step has ended; another one follows at once, or at the next kick. */
+static void bulk_unlink(struct bulk *bulk)
+{
+	struct bulk **link = &bulk->bulks->list;
+
+	while (*link != bulk)
+		link = &(*link)->next;
+	*link = bulk->next;
+}
+
+/* The step has ended; another one follows at once, at a tick, or at the next kick. What no tick is to find is forgotten: a kick makes it anew. */
 static void bulk_rest(struct bulk *bulk, bool go_on)
 {
 	struct bulks *bulks = bulk->bulks;
+	bool ended;
 
 	pthread_mutex_lock(&bulks->lock);
 	go_on = (go_on || bulk->again) && !bulks->stopping;
 	bulk->again = false;
 	bulk->resting = !go_on;
+	ended = !go_on && !bulk->held && !bulk->later;
+	if (ended)
+		bulk_unlink(bulk);
 	pthread_mutex_unlock(&bulks->lock);
 	if (go_on)
 		bulk_submit_step(bulk);
+	if (ended)
+		free(bulk);
 	core_leave(bulks->core);
+}
+
+static void bulk_rest_for_a_tick(struct bulk *bulk)
+{
+	pthread_mutex_lock(&bulk->bulks->lock);
+	bulk->later = true;
+	pthread_mutex_unlock(&bulk->bulks->lock);
+	bulk_rest(bulk, false);
 }
 
 /* Once for many: the log counts the others. */
@@ -121,9 +145,12 @@ static void bulk_noted(void *context, int r, int64_t result, const struct error 
 {
 	struct bulk *bulk = context;
 
-	if (r < 0)
-		bulk_log(bulk, LOG_ERR, 0, "its progress could not be noted, it goes on at the next start", err);
-	bulk_rest(bulk, r == 0 && result == 1);
+	if (r == 0) {
+		bulk_rest(bulk, result == 1);
+		return;
+	}
+	bulk_log(bulk, LOG_ERR, 0, "its progress could not be noted, the batch is done again", err);
+	bulk_rest_for_a_tick(bulk);
 }
 
 static void batch_ended(struct task *task)
@@ -146,20 +173,27 @@ static void batch_ended(struct task *task)
 	operation_note(bulk->bulks->core, &row, bulk_noted, bulk);
 }
 
+/* The job waits until that is over, and does the batch again. */
+static bool holds(const struct bulk *bulk, int r)
+{
+	struct error why;
+
+	return operation_holds(r) || writer_fails(bulk->bulks->core->writer, &why);
+}
+
 static void app_done(struct bulk *bulk, rowid app, int r, const struct error *err)
 {
+	const bool failed = r < 0 && r != -ENOENT /* removed meanwhile */ && r != -ESHUTDOWN;
+	const bool held = failed && holds(bulk, r);
 	bool last;
 
 	pthread_mutex_lock(&bulk->bulks->lock);
-	if (r == -ESHUTDOWN)
-		bulk->interrupted = true;
-	else if (operation_holds(r))
-		bulk->held = true;
-	else if (r < 0 && r != -ENOENT) /* removed meanwhile */
-		bulk->failed++;
+	bulk->interrupted |= r == -ESHUTDOWN;
+	bulk->held |= held;
+	bulk->failed += failed && !held;
 	last = --bulk->waiting == 0;
 	pthread_mutex_unlock(&bulk->bulks->lock);
-	if (r < 0 && !operation_holds(r) && r != -ENOENT && r != -ESHUTDOWN)
+	if (failed && !operation_holds(r))
 		bulk_log(bulk, LOG_WARNING, app, "not done", err);
 	if (!last)
 		return;
@@ -293,12 +327,20 @@ static int batch_list(struct bulk *bulk, rowid apps[BATCH], struct error *err)
 	return r > 0 ? r : -EAGAIN;
 }
 
-static void bulk_pace(struct bulk *bulk)
+/* There is no batch for now. */
+static void bulk_without_batch(struct bulk *bulk, int r, const struct error *err)
 {
-	pthread_mutex_lock(&bulk->bulks->lock);
-	bulk->paced = true;
-	pthread_mutex_unlock(&bulk->bulks->lock);
-	bulk_rest(bulk, false);
+	if (r == -EAGAIN) {
+		bulk_rest_for_a_tick(bulk);
+	} else if (r == -ECANCELED || r == -ENOENT) { /* -ENOENT: the project was removed */
+		pthread_mutex_lock(&bulk->bulks->lock);
+		bulk->held = false;
+		pthread_mutex_unlock(&bulk->bulks->lock);
+		bulk_rest(bulk, false);
+	} else {
+		bulk_log(bulk, LOG_ERR, 0, "it can't go on, trying again", err);
+		bulk_rest_for_a_tick(bulk);
+	}
 }
 
 static void bulk_step(struct task *task)
@@ -313,14 +355,8 @@ static void bulk_step(struct task *task)
 		batch_submit(bulk, apps, count);
 		return;
 	}
-	if (count == -EAGAIN) {
-		bulk_pace(bulk);
-		return;
-	}
 	if (count < 0) {
-		if (count != -ECANCELED)
-			bulk_log(bulk, LOG_ERR, 0, "it stops until the next start", &err);
-		bulk_rest(bulk, false);
+		bulk_without_batch(bulk, count, &err);
 		return;
 	}
 	row = bulk->row;
@@ -361,7 +397,7 @@ void bulks_kick(struct bulks *bulks, rowid project)
 		start = bulk->resting;
 		bulk->again = !start;
 		bulk->resting = false;
-		bulk->paced = false;
+		bulk->later = false;
 	}
 	pthread_mutex_unlock(&bulks->lock);
 	if (start)
@@ -374,7 +410,7 @@ void bulks_tick(struct bulks *bulks)
 
 	pthread_mutex_lock(&bulks->lock);
 	for (const struct bulk *bulk = bulks->list; bulk; bulk = bulk->next)
-		if (bulk->resting && (bulk->held || bulk->paced))
+		if (bulk->resting && (bulk->held || bulk->later))
 			(void)idlist_add(&projects, bulk->project);
 	pthread_mutex_unlock(&bulks->lock);
 	for (size_t i = 0; i < projects.count; i++)

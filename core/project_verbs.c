@@ -101,6 +101,8 @@ static int project_remove_apply(struct job *job, struct store *store, struct err
 				 row.name, (long long)row.apps, plural(row.apps));
 	job->touched_project = row.id;
 	r = project_event(store, &row, "project.removed", "project removed", err);
+	if (r == 0)
+		r = operation_cancel(store, row.id, clock_now(), err);
 	return r == 0 ? project_delete(store, row.id, err) : r;
 }
 

@@ -159,17 +159,19 @@ int signing_key_each(struct store *store, int (*each)(void *context, const struc
 int signing_key_put(struct store *store, const uint8_t spki[FINGERPRINT_SIZE], struct span sealed, unixtime now,
 		    rowid *ret, struct error *err);
 
-/* [w] Marks the key, for ever. */
+/* [w] Marks the key, for ever, and the next revision for the projects that sign with it: what is being issued there is made again, or refused. */
 int signing_key_compromise(struct store *store, rowid id, unixtime now, const char *reason, struct error *err);
 
 /* ---- operations (store_operation.c) ---- */
 
 /* The newest of a project; id 0 if there was none. */
 int operation_newest(struct store *store, rowid project, struct operation_row *ret, struct error *err);
-/* Those that have not ended. */
+/* The projects of those that have not ended, of which a project has one at most. */
 int operation_each_active(struct store *store, int (*each)(void *context, rowid project), void *context,
 			  struct error *err);
 int operation_insert(struct store *store, struct operation_row *row, struct error *err);       /* [w] sets row->id */
+/* [w] Ends those that have not ended. */
+int operation_cancel(struct store *store, rowid project, unixtime now, struct error *err);
 /* [w] A job that waited for a signing CA may go on. */
 int operation_release(struct store *store, rowid project, struct error *err);
 int operation_update(struct store *store, const struct operation_row *row, struct error *err); /* [w] */

@@ -36,17 +36,21 @@ int operation_each_active(struct store *store, int (*each)(void *context, rowid 
 			  struct error *err)
 {
 	_cleanup_statement_ sqlite3_stmt *stmt =
-		statement(store, err, "SELECT DISTINCT project FROM operation WHERE finished_at=0", "");
+		statement(store, err, "SELECT project FROM operation WHERE finished_at=0", "");
 
 	return rows_each_id(store, stmt, each, context, err);
+}
+
+int operation_cancel(struct store *store, rowid project, unixtime now, struct error *err)
+{
+	return statement_run(store, err, "UPDATE operation SET state='cancelled', finished_at=? WHERE project=? AND finished_at=0", "ii", now,
+			     project);
 }
 
 /* A new one takes the place of those that still run: each app instance is made anew once, by the newest. */
 int operation_insert(struct store *store, struct operation_row *row, struct error *err)
 {
-	int r = statement_run(store, err,
-			      "UPDATE operation SET state='cancelled', finished_at=? WHERE project=? AND finished_at=0", "ii",
-			      row->started_at, row->project);
+	int r = operation_cancel(store, row->project, row->started_at, err);
 
 	if (r == 0)
 		r = statement_run(store, err,

@@ -3,11 +3,12 @@
 # variants: plain
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
+need sqlite3
 
 cat >"$T/push" <<END
 #!/bin/sh
 [ ! -e "$T/broken" ] || { echo "the gateway does not answer" >&2; exit 1; }
-[ ! -e "$T/slow" ] || sleep 5
+[ ! -e "$T/slow" ] || { touch "$T/begun" && sleep 5; }
 echo "\$CERTFS_APP" >>"$T/pushed"
 END
 chmod 755 "$T/push"
@@ -85,4 +86,32 @@ wait_until 20 delivered
 touch "$p/force_update"
 wait_until 20 done_with
 assert_lacks "$(cat "$p/status")" UPDATE_INCOMPLETE "status after a job that reached all"
+
+# ---- a store that can't be written for a while does not end a job, nor count as failures ----
+rm -f "$T/begun"
+touch "$T/slow"
+touch "$p/force_update"
+wait_until 20 test -e "$T/begun"
+rm "$T/slow"
+{ # longer than the note of what the hooks did waits for the lock, and then that of the batch
+    echo 'BEGIN IMMEDIATE;'
+    sleep 20
+    echo 'COMMIT;'
+} | sqlite3 -cmd '.timeout 5000' "$STORE"
+assert_ne "$(field "$p/progress" state)" "done" "a job whose store was locked"
+wait_until 60 done_with
+assert_eq "$(field "$p/progress" failed)" 0 "failures while the store was locked"
+
+# ---- a project may go while its job rests: with it goes the job ----
+new_project going
+mkdir "$PROJECTS/going/apps/x"
+cat "$PROJECTS/going/apps/x/device_ca.pem" >/dev/null
+touch "$T/slow"
+touch "$PROJECTS/going/force_update"
+echo pause >"$PROJECTS/going/progress"
+rm "$T/slow"
+rmdir "$PROJECTS/going/apps/x" "$PROJECTS/going"
 check_clean
+kill_worker
+check_clean
+assert_lacks "$(cat "$T/mount.log")" 'force_update of .*: ' "what is logged of the job that went"
