@@ -206,9 +206,13 @@ int signing_key_put(struct store *store, const uint8_t spki[FINGERPRINT_SIZE], s
 
 int signing_key_compromise(struct store *store, rowid id, unixtime now, const char *reason, struct error *err)
 {
-	return statement_run(store, err,
-			     "UPDATE signing_key SET compromised_at=?, compromised_reason=? WHERE id=? AND compromised_at=0",
-			     "iti", now, reason, id);
+	int r = statement_run(store, err,
+			      "UPDATE signing_key SET compromised_at=?, compromised_reason=? WHERE id=? AND compromised_at=0",
+			      "iti", now, reason, id);
+
+	return r < 0 ? r :
+		       statement_run(store, err,
+				     "UPDATE project SET revision=revision+1 WHERE signing_ca IN (SELECT id FROM signing_ca WHERE key=?)", "i", id);
 }
 
 int signing_ca_each(struct store *store, int (*each)(void *context, rowid id), void *context, struct error *err)

@@ -622,6 +622,33 @@ static void test_signing_ca(void **state)
 	assert_int_equal(seen.count, 0);
 }
 
+/* What is being issued under a key when it is marked was planned for a revision that is over then. */
+static void test_compromise_revision(void **state)
+{
+	struct store *store = ((struct fixture *)*state)->store;
+	const rowid p = add_project(store, "p"), q = add_project(store, "q"), r = add_project(store, "r");
+	struct signing_ca_row of_p = {.project = p, .spki = {1}}, of_q = {.project = q, .spki = {1}}, of_r = {.project = r, .spki = {2}};
+	struct project_row before[3], after;
+	const rowid projects[] = {p, q, r};
+
+	OK(signing_key_put(store, of_p.spki, span_text("k1"), NOW, &of_p.key, &err));
+	of_q.key = of_p.key;
+	OK(signing_key_put(store, of_r.spki, span_text("k2"), NOW, &of_r.key, &err));
+	OK(signing_ca_insert(store, &of_p, &err));
+	OK(signing_ca_insert(store, &of_q, &err));
+	OK(signing_ca_insert(store, &of_r, &err));
+	OK(project_set_signing_ca(store, p, of_p.id, &err));
+	OK(project_set_signing_ca(store, q, of_q.id, &err));
+	OK(project_set_signing_ca(store, r, of_r.id, &err));
+	for (int i = 0; i < 3; i++)
+		OK(project_by_id(store, projects[i], &before[i], &err));
+	OK(signing_key_compromise(store, of_p.key, NOW, "lost", &err));
+	for (int i = 0; i < 3; i++) {
+		OK(project_by_id(store, projects[i], &after, &err));
+		assert_int_equal(after.revision, before[i].revision + (i < 2));
+	}
+}
+
 /* A project's end takes the keys that only it used, and never a mark of compromise. */
 static void test_project_delete_keys(void **state)
 {
@@ -905,6 +932,7 @@ int main(void)
 		TEST(test_retire),
 		TEST(test_signing_key),
 		TEST(test_signing_ca),
+		TEST(test_compromise_revision),
 		TEST(test_project_delete_keys),
 		TEST(test_trigger_rows),
 		TEST(test_requests),
