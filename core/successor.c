@@ -11,6 +11,7 @@
 struct successor {
 	struct verb verb;
 	rowid project;
+	rowid signing_ca; /* whose successor it is */
 	struct candidate candidate;
 	struct activation activation;
 	struct buffer request; /* DER */
@@ -45,7 +46,7 @@ static int next_apply(struct job *job, struct store *store, struct error *err)
 	struct project_row project;
 	int r = project_by_id(store, s->project, &project, err);
 
-	if (r < 0 || project.next_ca)
+	if (r < 0 || project.next_ca || project.signing_ca != s->signing_ca)
 		return r; /* the user was faster */
 	return activation_apply(&s->activation, job, store, err);
 }
@@ -80,7 +81,7 @@ static int request_apply(struct job *job, struct store *store, struct error *err
 	rowid key;
 	int r = project_by_id(store, s->project, &project, err);
 
-	if (r < 0 || project.csr_key || project.next_ca)
+	if (r < 0 || project.csr_key || project.next_ca || project.signing_ca != s->signing_ca)
 		return r;
 	r = signing_key_put(store, s->spki, buffer_span(&s->sealed), clock_now(), &key, err);
 	if (r == 0)
@@ -134,6 +135,7 @@ void successor_stage(struct core *core, const struct view *view)
 	if (!s)
 		return;
 	s->project = project->id;
+	s->signing_ca = ca->row.id;
 	s->verb.clear = successor_clear;
 	r = ca->row.self_signed ? make_next(s, ca, view->now, &err) : make_request(s, ca, &err);
 	if (r < 0)
