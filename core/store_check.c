@@ -100,8 +100,8 @@ static const struct {
 	 "SELECT DISTINCT signing_ca FROM signing_ca_cert WHERE signing_ca NOT IN (SELECT id FROM signing_ca)",
 	 restore},
 	{"a signing CA's certificates that end later than it says",
-	 "SELECT c.id FROM signing_ca c WHERE last_not_after<"
-	 "(SELECT max(not_after) FROM generation g WHERE g.signing_ca=c.id)",
+	 "SELECT c.id FROM signing_ca c JOIN (SELECT signing_ca, max(not_after) AS last FROM generation GROUP BY signing_ca) g"
+	 " ON g.signing_ca=c.id WHERE c.last_not_after<g.last",
 	 restore},
 	{"a trigger of an app instance or project that is not there",
 	 "SELECT object FROM fired WHERE (scope='app' AND object NOT IN (SELECT id FROM app))"
