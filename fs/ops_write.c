@@ -23,7 +23,7 @@ static int preload(struct fs *fs, struct handle *handle)
 
 	if (r == 0 && handle->row->render(view, &handle->content, &err) < 0)
 		buffer_clear(&handle->content);
-	return r;
+	return r == 0 ? charge_set(&handle->charge, handle->content.room) : r;
 }
 
 static bool starts_empty(const struct tree_row *row, bool truncated)
@@ -31,22 +31,26 @@ static bool starts_empty(const struct tree_row *row, bool truncated)
 	return truncated || row->flags & (TREE_TRIGGER | TREE_WRITE_ONLY);
 }
 
-/* Makes the handle anew: at open, and in a worker that finds one of a dead worker's with no bytes in it. */
-static struct handle *handle_make(struct fs *fs, uid_t uid, const struct tree_row *row, rowid id, uint64_t fh)
+/* Makes the handle anew: at open, and in a worker that finds one of a dead worker's with no bytes in it. *ret is the caller's reference. */
+static int handle_make(struct fs *fs, uid_t uid, const struct tree_row *row, rowid id, uint64_t fh, struct handle **ret)
 {
 	const bool secret = row->flags & TREE_UPLOAD;
 	const struct charge charge = fs_charge(fs, uid, secret);
 	struct handle *handle = handle_add(fs->handles, fh, row, id, secret, &charge);
+	int r;
 
 	if (!handle)
-		return NULL;
+		return -ENOMEM;
 	handle->writing = true;
 	handle->truncated = fh & FH_TRUNCATED;
-	if (fh & FH_EMPTY || preload(fs, handle) == 0)
-		return handle;
+	r = fh & FH_EMPTY ? 0 : preload(fs, handle);
+	if (r == 0) {
+		*ret = handle;
+		return 0;
+	}
 	handle_drop(fs->handles, fh);
 	handle_put(handle);
-	return NULL;
+	return r;
 }
 
 int write_open(struct fs *fs, uid_t uid, const struct tree_row *row, rowid id, bool empty, struct fuse_file_info *fi)
@@ -59,10 +63,7 @@ int write_open(struct fs *fs, uid_t uid, const struct tree_row *row, rowid id, b
 		return -EPERM;
 	fi->fh = shared_handle(fs->shared) | (starts_empty(row, empty) ? FH_EMPTY : 0) | (empty ? FH_TRUNCATED : 0);
 	fi->direct_io = 1;
-	handle = handle_make(fs, uid, row, id, fi->fh);
-	if (!handle)
-		return -ENOMEM;
-	return 0;
+	return handle_make(fs, uid, row, id, fi->fh, &handle);
 }
 
 /* A handle of a dead worker is made anew if no bytes of it were waiting; else they are lost. *ret is the caller's reference, on failure,
@@ -70,6 +71,7 @@ int write_open(struct fs *fs, uid_t uid, const struct tree_row *row, rowid id, b
 static int handle_get(struct fs *fs, uid_t uid, const struct tree_row *row, rowid id, uint64_t fh, struct handle **ret)
 {
 	enum handle_mark mark;
+	int r;
 
 	*ret = NULL;
 	if (!row->write)
@@ -80,9 +82,9 @@ static int handle_get(struct fs *fs, uid_t uid, const struct tree_row *row, rowi
 	mark = shared_mark_of(fs->shared, fh);
 	if (mark == MARK_DIRTY)
 		return -EIO;
-	*ret = handle_make(fs, uid, row, id, fh);
-	if (!*ret)
-		return -ENOMEM;
+	r = handle_make(fs, uid, row, id, fh, ret);
+	if (r < 0)
+		return r;
 	(*ret)->remade = true;
 	(*ret)->mark = mark;
 	(*ret)->written = mark == MARK_TAKEN;
@@ -304,20 +306,32 @@ static void flush_unknown(fuse_req_t req, const struct tree_row *row, uint64_t f
 		core_replay(fs->core, &caller, judged, judging);
 }
 
-/* A copy is judged: the answer may come at once, and other threads may write meanwhile. */
+/* 1: bytes are a copy of what is to be judged, since the answer may come at once and other threads may write meanwhile; 0: there is nothing
+ * new. Whoever shares the descriptor may close it at the same moment: only one of them gets 1. */
+static int flush_take(struct handle *handle, struct buffer *bytes)
+{
+	int r;
+
+	pthread_mutex_lock(&handle->lock);
+	r = handle->spoiled < 0 ? handle->spoiled : handle->writing && handle->unjudged;
+	if (r > 0) {
+		buffer_add_span(bytes, buffer_span(&handle->content));
+		r = buffer_status(bytes) < 0 ? -ENOMEM : 1;
+		handle->unjudged = r < 0;
+	}
+	pthread_mutex_unlock(&handle->lock);
+	return r;
+}
+
 static void flush_handle(fuse_req_t req, struct handle *handle)
 {
 	_cleanup_buffer_ struct buffer bytes = {.secret = handle->row->flags & TREE_UPLOAD};
 	const struct caller caller = fs_caller(req);
+	const int r = flush_take(handle, &bytes);
 	struct judging *judging;
 
-	pthread_mutex_lock(&handle->lock);
-	buffer_add_span(&bytes, buffer_span(&handle->content));
-	if (buffer_status(&bytes) == 0)
-		handle->unjudged = false;
-	pthread_mutex_unlock(&handle->lock);
-	if (buffer_status(&bytes) < 0) {
-		reply_status(req, -ENOMEM);
+	if (r <= 0) {
+		reply_status(req, r);
 		return;
 	}
 	judging = judging_new(req, handle->fh, handle->row);
@@ -336,12 +350,8 @@ void op_flush(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
 		reply_status(req, 0);
 	else if (!handle)
 		flush_unknown(req, row, fi->fh);
-	else if (handle->spoiled)
-		reply_status(req, handle->spoiled);
-	else if (handle->writing && handle->unjudged)
-		flush_handle(req, handle);
 	else
-		reply_status(req, 0);
+		flush_handle(req, handle);
 }
 
 /* ---- triggers without a text ---- */
@@ -368,9 +378,15 @@ void write_release(fuse_req_t req, const struct tree_row *row, rowid id, uint64_
 	const struct caller caller = fs_caller(req);
 	struct fs *fs = fs_of(req);
 	_cleanup_handle_ struct handle *handle = handle_find(fs->handles, fh);
-	const enum handle_mark mark = handle ? handle->mark : shared_mark_of(fs->shared, fh);
-	const bool fires = fires_at_release(row, handle, fh, mark);
+	enum handle_mark mark;
+	bool fires;
 
+	if (handle)
+		pthread_mutex_lock(&handle->lock);
+	mark = handle ? handle->mark : shared_mark_of(fs->shared, fh);
+	fires = fires_at_release(row, handle, fh, mark);
+	if (handle)
+		pthread_mutex_unlock(&handle->lock);
 	if (mark != MARK_NONE)
 		(void)shared_mark(fs->shared, fh, mark, MARK_NONE);
 	if (handle)
