@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "fs/absent.h"
+#include "fs/handle.h"
 #include "fs/ops.h"
 #include "fs/reply.h"
 #include "fs/temporary.h"
@@ -139,7 +140,8 @@ static void create_again(fuse_req_t req, const struct tree_row *row, struct ino 
 	absent_take(fs->absent, file, caller.request);
 	entry.ino = node.id;
 	entry.attr = node.attr;
-	fuse_reply_create(req, &entry, fi);
+	if (fuse_reply_create(req, &entry, fi) == -ENOENT) /* the caller was interrupted: there will be no release */
+		handle_drop(fs->handles, fi->fh);
 }
 
 void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, struct fuse_file_info *fi)
