@@ -41,6 +41,7 @@ struct opening {
 	const char *password;
 	int size;
 	OSSL_LIB_CTX *context;
+	int derived;      /* keys, from the password */
 	bool closed;      /* out: it does not open with this password */
 	bool unsupported; /* out: it needs an algorithm that the context does not have */
 };
@@ -59,6 +60,16 @@ static int fail_to_open(struct opening *opening, struct error *err)
 			   "wrong PKCS#12 password: write the password of the file to `password`");
 }
 
+/* Each may cost seconds (key_derivation_check), and a file has one for its certificates and one for its key. */
+static int may_derive(struct opening *opening, const X509_ALGOR *algorithm, struct error *err)
+{
+	enum { DERIVED_MAX = 8 };
+
+	if (++opening->derived > DERIVED_MAX)
+		return x509_reject(err, "the PKCS#12 file has more than %d encrypted parts: export the signing CA and its own chain only", DERIVED_MAX);
+	return key_derivation_check(algorithm, err);
+}
+
 static int read_shrouded_key(struct opening *opening, const PKCS12_SAFEBAG *safe, struct bag *bag,
 			     struct error *err)
 {
@@ -67,7 +78,7 @@ static int read_shrouded_key(struct opening *opening, const PKCS12_SAFEBAG *safe
 	int r;
 
 	X509_SIG_get0(PKCS12_SAFEBAG_get0_pkcs8(safe), &algorithm, NULL);
-	r = key_derivation_check(algorithm, err);
+	r = may_derive(opening, algorithm, err);
 	if (r < 0)
 		return r;
 	info = PKCS12_decrypt_skey_ex(safe, opening->password, opening->size, opening->context,
@@ -161,7 +172,7 @@ static int unpack_safe(struct opening *opening, PKCS7 *safe, STACK_OF(PKCS12_SAF
 			"the PKCS#12 file is encrypted to a public key: export it with a password");
 	if (safe->d.encrypted == NULL)
 		return malformed(err);
-	r = key_derivation_check(safe->d.encrypted->enc_data->algorithm, err);
+	r = may_derive(opening, safe->d.encrypted->enc_data->algorithm, err);
 	if (r < 0)
 		return r;
 	*ret = PKCS12_unpack_p7encdata(safe, opening->password, opening->size);
@@ -230,6 +241,7 @@ static int open_in_context(struct span der, struct opening *opening, struct bag 
 	int r;
 
 	opening->closed = opening->unsupported = false;
+	opening->derived = 0;
 	r = parse(der, opening->context, &p12, err);
 	if (r < 0)
 		return r;

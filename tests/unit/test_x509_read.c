@@ -177,6 +177,27 @@ static struct buffer pkcs12_of_two(void)
 	return from_bio(bio);
 }
 
+/* The root, over and over, each time encrypted by itself; without a MAC. */
+static struct buffer pkcs12_of_parts(int count, const char *password)
+{
+	STACK_OF(PKCS7) *safes = NULL;
+	BIO *bio = BIO_new(BIO_s_mem());
+	PKCS12 *p12;
+
+	for (int i = 0; i < count; i++) {
+		STACK_OF(PKCS12_SAFEBAG) *bags = NULL;
+
+		assert_non_null(PKCS12_add_cert(&bags, root()));
+		assert_true(PKCS12_add_safe(&safes, bags, NID_aes_256_cbc, 1, password));
+		sk_PKCS12_SAFEBAG_pop_free(bags, PKCS12_SAFEBAG_free);
+	}
+	p12 = PKCS12_add_safes(safes, 0);
+	assert_true(i2d_PKCS12_bio(bio, p12));
+	PKCS12_free(p12);
+	sk_PKCS7_pop_free(safes, PKCS7_free);
+	return from_bio(bio);
+}
+
 static struct buffer i2d_key(EVP_PKEY *pkey)
 {
 	BIO *bio = BIO_new(BIO_s_mem());
@@ -682,6 +703,8 @@ static void test_pkcs12_refused(void **state)
 
 	(void)state;
 	refused(pkcs12_of_two(), NULL, "more than one private key");
+	taken(pkcs12_of_parts(8, "secret"), "secret", 1, NULL);
+	refused(pkcs12_of_parts(9, "secret"), "secret", "more than 8 encrypted parts");
 	refused(cut(modern_pkcs12("secret"), 3), "secret", "not valid DER");
 	refused(join(modern_pkcs12("secret"), text("x")), "secret", "trailing bytes");
 	damaged.data[damaged.size / 2] ^= 1;
