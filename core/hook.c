@@ -14,7 +14,7 @@
 #include "cleanup.h"
 #include "hook_runner.h"
 
-enum { OUTPUT_MAX = 64 << 10, TEXT_SIZE = 256 };
+enum { TEXT_SIZE = 256 };
 
 static const char *const names[HOOK_COUNT] = {
 	[HOOK_DETAILS] = "details",
@@ -132,7 +132,7 @@ static bool converse(struct pipes *pipes, struct span input, struct buffer *outp
 		if (fds[0].revents)
 			give(&pipes->in[1], &input);
 		if (fds[1].revents)
-			take(&pipes->out[0], output, OUTPUT_MAX);
+			take(&pipes->out[0], output, HOOK_OUTPUT_MAX + 1);
 		if (fds[2].revents)
 			take(&pipes->err[0], complaint, TEXT_SIZE - 1);
 	}

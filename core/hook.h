@@ -25,7 +25,9 @@ struct hook_call {
 	struct span event;     /* JSON, to standard input */
 };
 
-/* Runs it. 0: it exited with 0, *ret_output is what it wrote to standard output (at most 64 KiB). Else EIO (it failed, with what it
+enum { HOOK_OUTPUT_MAX = 64 << 10 };
+
+/* Runs it. 0: it exited with 0, *ret_output is what it wrote to standard output: HOOK_OUTPUT_MAX bytes, and one more where it wrote more. Else EIO (it failed, with what it
  * wrote to standard error), ETIME (it was ended after timeout_seconds), ENOENT, EACCES, … (it can't be started). */
 int hook_run(const struct config *config, const struct hook_call *call, struct buffer *ret_output, struct error *err);
 

@@ -334,8 +334,14 @@ static int call_hook(struct procedure *p, enum hook_kind hook, const struct view
 static int check_output(enum hook_kind hook, const struct buffer *output, struct error *err)
 {
 	_cleanup_details_ struct details *details = NULL;
-	int r = hook == HOOK_DETAILS ? details_parse(buffer_span(output), &details, err) : 0;
+	int r;
 
+	if (hook != HOOK_DETAILS)
+		return 0;
+	if (buffer_status(output) < 0)
+		return error_set(err, ENOMEM, "out of memory");
+	r = output->size > HOOK_OUTPUT_MAX ? error_set(err, EFBIG, "more than %d bytes: shorten it", HOOK_OUTPUT_MAX) :
+					     details_parse(buffer_span(output), &details, err);
 	return r < 0 ? error_prefix(err, "the output of the hook details") : 0;
 }
 

@@ -183,6 +183,22 @@ assert_eq "$(kinds p a)" "details details push purge restart " "hooks with a bad
 assert_eq "$(operations p a | wc -l)" 1 "operation ids over a retry"
 assert_has "$(grep hook.details "$a/events")" '"severity":"WARN".*try 1 failed.*line 2' "event of a bad output"
 
+# one that is too long is no shorter one
+forget
+cat >"$T/do/details" <<'SCRIPT'
+if [ -e "$T/do/tried" ]; then
+    echo ssh_host=short
+else
+    touch "$T/do/tried"
+    i=0
+    while [ $((i += 1)) -le 7000 ]; do echo "key$i=value"; done
+fi
+SCRIPT
+touch "$a/purge"
+purged "$a"
+assert_eq "$(cat "$a/details")" ssh_host=short "details after an output that is too long"
+assert_has "$(grep hook.details "$a/events")" 'try 1 failed.*more than 65536 bytes' "event of an output that is too long"
+
 # ---- fails twice, then succeeds ----
 forget
 cat >"$T/do/push" <<'SCRIPT'
