@@ -61,7 +61,7 @@ int core_lock(const struct config *config, int *ret_fd, struct error *err)
 	if (r < 0)
 		return r;
 	snprintf(path, sizeof(path), "%s.lock", config->store_path);
-	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600); /* root empties it, in a directory that may be the worker's */
 	if (fd < 0)
 		return error_system(err, errno, "can't open %s", path);
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0)

@@ -1,5 +1,6 @@
 #include "rekey.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -86,14 +87,18 @@ int rekey_settle(const struct config *config, struct store *store, struct error 
 
 /* ---- the steps ---- */
 
-/* Whoever may read the old one, the unprivileged worker, may read the new one. */
+/* Whoever may read the old one, the unprivileged worker, may read the new one. By the descriptor: where the directory is the worker's, a name in
+ * it may have become another file's, and that is not to be given away by root. */
 static int same_owner(const char *path, const char *next, struct error *err)
 {
-	struct stat st;
+	_cleanup_close_ int fd = open(next, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	struct stat old, own;
 
-	if (stat(path, &st) < 0 || chown(next, st.st_uid, st.st_gid) < 0 || chmod(next, st.st_mode & 0700) < 0)
+	if (fd >= 0 && fstat(fd, &own) == 0 && (!S_ISREG(own.st_mode) || own.st_uid != geteuid() || own.st_nlink != 1))
+		return error_set(err, EEXIST, "%s is not the file that was just made: look who else writes to its directory", next);
+	if (fd < 0 || stat(path, &old) < 0 || fchown(fd, old.st_uid, old.st_gid) < 0 || fchmod(fd, old.st_mode & 0700) < 0 || fsync(fd) < 0)
 		return error_system(err, errno, "can't give %s the owner of %s", next, path);
-	return place_sync(next, err);
+	return 0;
 }
 
 static int make_next(struct rekey *rekey, struct error *err)
