@@ -75,11 +75,24 @@ static int load_path(const struct token_uri *uri, const char *path, struct error
 	return 0;
 }
 
+static bool is_loaded(const char *path)
+{
+	bool is;
+
+	pthread_rwlock_rdlock(&lock);
+	is = path ? module_at(path) != NULL : configured;
+	pthread_rwlock_unlock(&lock);
+	return is;
+}
+
+/* Asked before each signature: those that sign are waited for only where there is something to load. */
 int token_load(const struct token_uri *uri, struct error *err)
 {
 	const char *path = p11_kit_uri_get_module_path(uri->parsed);
 	int r = 0;
 
+	if (is_loaded(path))
+		return 0;
 	pthread_rwlock_wrlock(&lock);
 	if (module_count == 0 && !configured) {
 		OPENSSL_init_crypto(0, NULL);
@@ -192,17 +205,21 @@ static int login_locked(const struct token_uri *uri, const CK_TOKEN_INFO *info, 
 			const struct buffer *pin, bool fresh, struct error *err)
 {
 	struct login *login = login_of(info);
-	uint8_t digest[DIGEST_SIZE];
+	uint8_t digest[DIGEST_SIZE]; /* of a PIN: soon guessed */
+	int r;
 
 	if (!login)
 		return error_set(err, ENOMEM, "%s: more than %d tokens, or out of locked memory", uri->name, LOGINS_MAX);
 	digest_sha256(buffer_span(pin), digest);
 	if (!fresh && CRYPTO_memcmp(login->refused, digest, DIGEST_SIZE) == 0)
-		return error_set(err, EKEYREJECTED,
-				 "%s: the token refused this PIN; it is not tried again, so that it is not locked: correct the "
-				 "PIN's file, or write key.pem again",
-				 uri->name);
-	return login_result(uri, login, digest, session->module->C_Login(session->handle, CKU_USER, pin->data, pin->size), err);
+		r = error_set(err, EKEYREJECTED,
+			      "%s: the token refused this PIN; it is not tried again, so that it is not locked: correct the "
+			      "PIN's file, or write key.pem again",
+			      uri->name);
+	else
+		r = login_result(uri, login, digest, session->module->C_Login(session->handle, CKU_USER, pin->data, pin->size), err);
+	OPENSSL_cleanse(digest, sizeof(digest));
+	return r;
 }
 
 /* A token that asks for no PIN gives its objects to anybody. */
