@@ -117,14 +117,17 @@ static void rest(struct event_hook *hook)
 static void moved(void *context, int r, int64_t result, const struct error *err)
 {
 	struct event_hook *hook = context;
+	struct core *core = hook->core;
 
 	(void)result;
 	if (r < 0)
 		log_about(LOG_ERR, LOG_SUBJECT(.error = err->code),
 			  "what the hook event has got could not be noted, it gets it again: %s", err->text);
+	core_enter(core); /* the kick is core's business, too: it must not be closed in between */
 	rest(hook);
 	if (r == 0)
 		event_hook_kick(hook); /* the next one */
+	core_leave(core);
 }
 
 static void move_on(struct event_hook *hook)

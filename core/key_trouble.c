@@ -17,7 +17,7 @@ struct key_trouble {
 static int apply(struct job *job, struct store *store, struct error *err)
 {
 	const struct key_trouble *t = (struct key_trouble *)job;
-	struct project_row project;
+	struct project_row project = {0};
 	int r = project_by_id(store, t->project, &project, err);
 	const struct event event = event_of(t->works ? "NOTICE" : "ERROR",
 					    t->works ? "signing_ca.key_available" : "signing_ca.key_unavailable", &project, NULL);

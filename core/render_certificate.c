@@ -167,6 +167,7 @@ static void trust_add_top(struct buffer *out, const struct signing_ca *ca)
 	_cleanup_buffer_ struct buffer pem = {0};
 
 	pem_add_certificate(&pem, buffer_span(&ca->chain.certs[ca->chain.count - 1]));
+	out->failed = out->failed || buffer_status(&pem) < 0;
 	if (pem.data && out->data && memmem(out->data, out->size, pem.data, pem.size))
 		return;
 	buffer_add_span(out, buffer_span(&pem));
