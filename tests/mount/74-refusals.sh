@@ -96,6 +96,12 @@ as_user() {
 }
 as_user "cd '$p/apps/u' && for i in {1..1100}; do echo a=1 >.u\$i || exit 3; done" 2>"$T/err" && fail "one user has all dot names"
 assert_has "$(cat "$T/err")" 'Disk quota exceeded' "one user too many"
+# ---- nor does one user take the memory by opening what is there to change it ----
+head -c 700000 /dev/zero | tr '\0' x >"$T/template"
+cp "$T/template" "$p/apps/u/user_data.in"
+as_user "exec python3 -c 'import os
+for i in range(300): os.open(\"$p/apps/u/user_data.in\", os.O_WRONLY)'" 2>"$T/err" && fail "one user holds 200 MB of what can be changed"
+assert_has "$(cat "$T/err")" 'Disk quota exceeded' "one open too many"
 echo 'v=3' >"$b/.tmp"
 mv "$b/.tmp" "$b/details"
 assert_eq "$(cat "$b/details")" v=3 "another user's upload meanwhile"
