@@ -14,6 +14,7 @@
 #include "fs/channel.h"
 #include "fs/daemonize.h"
 #include "fs/process.h"
+#include "fs/program.h"
 #include "fs/supervise.h"
 #include "fs/worker.h"
 
@@ -25,7 +26,6 @@ enum {
 	PAUSE_MAX_MS = 1000,
 	DRAIN_MAX_MS = 10 * 1000,
 	REPLACE_MAX_MS = 500, /* clients wait as long: a hook that takes longer is run again */
-	PROBE_MAX_MS = 10 * 1000,
 };
 
 struct supervisor {
@@ -45,8 +45,7 @@ struct supervisor {
 	bool stopping;
 	bool replacing;          /* the worker drains for one with another configuration, or of another program */
 	bool succeeded;          /* ... of another program: it takes over when the worker has ended */
-	pid_t probe;             /* a new program that says whether it could take over; 0: none */
-	int64_t probe_deadline;
+	struct program program;  /* a new one that says whether it could take over */
 	int64_t deadline;        /* of the drain */
 	bool ended;
 	int result;
@@ -151,50 +150,18 @@ static void report_read(struct supervisor *s)
 
 /* ---- another program ---- */
 
-static int execute(const struct supervisor *s, bool probe, struct error *err)
-{
-	struct takeover takeover = s->fs->takeover;
-
-	takeover.fuse = fuse_session_fd(s->fs->session);
-	takeover.probe = probe;
-	return s->options->execute(s->options, &takeover, err);
-}
-
-static _Noreturn void probe_child(const struct supervisor *s, pid_t supervisor)
-{
-	struct error err;
-
-	process_die_with(supervisor);
-	execute(s, true, &err);
-	log_write(LOG_ERR, "%s", err.text);
-	_exit(1);
-}
-
 /* The program on disk is asked first, while the worker goes on: once it has been executed there is no way back. */
-static void probe(struct supervisor *s)
+static void ask_program(struct supervisor *s)
 {
-	const pid_t supervisor = getpid();
-	pid_t pid;
-
-	if (!s->options->execute || s->probe || s->stopping || s->replacing)
-		return;
-	pid = fork();
-	if (pid == 0)
-		probe_child(s, supervisor);
-	if (pid < 0) {
-		log_write(LOG_ERR, "SIGUSR2: can't start the program on disk: %s", strerror(errno));
-		return;
-	}
-	s->probe = pid;
-	s->probe_deadline = clock_monotonic() + PROBE_MAX_MS;
+	if (s->options->execute && !s->stopping && !s->replacing)
+		program_ask(&s->program, s->fs, s->options);
 }
 
-static void probe_ended(struct supervisor *s, int status)
+static void program_said(struct supervisor *s, bool could)
 {
-	s->probe = 0;
 	if (s->stopping)
 		return;
-	if (!WIFEXITED(status) || WEXITSTATUS(status) != TAKEOVER_READY) {
+	if (!could) {
 		log_write(LOG_ERR, "SIGUSR2: the program on disk can't take over (see the line above): the one that runs goes on");
 		return;
 	}
@@ -212,7 +179,7 @@ static void succeed(struct supervisor *s)
 
 	s->succeeded = false;
 	s->replacing = false;
-	execute(s, false, &err);
+	program_execute(s->fs, s->options, &err);
 	log_write(LOG_ERR, "SIGUSR2: %s: the program that runs goes on", err.text);
 	s->restart = clock_monotonic();
 }
@@ -338,11 +305,12 @@ static void reload(struct supervisor *s)
 static void worker_reap(struct supervisor *s)
 {
 	int status;
+	bool could;
 
 	if (s->worker && waitpid(s->worker, &status, WNOHANG) == s->worker)
 		worker_ended(s, status);
-	if (s->probe && waitpid(s->probe, &status, WNOHANG) == s->probe)
-		probe_ended(s, status);
+	if (program_has_ended(&s->program, &could))
+		program_said(s, could);
 	if (s->succeeded && !s->worker && !s->ended && !s->stopping)
 		succeed(s);
 }
@@ -362,7 +330,7 @@ static void signal_take(struct supervisor *s)
 		reload(s);
 		break;
 	case SIGUSR2:
-		probe(s);
+		ask_program(s);
 		break;
 	case SIGCHLD:
 		worker_reap(s);
@@ -378,8 +346,8 @@ static int time_left(const struct supervisor *s)
 
 	if (!s->worker || s->stopping || s->replacing)
 		until = s->worker ? s->deadline : s->restart;
-	if (s->probe && s->probe_deadline < until)
-		until = s->probe_deadline;
+	if (s->program.deadline < until && s->program.pid)
+		until = s->program.deadline;
 	if (until == INT64_MAX)
 		return -1;
 	until -= clock_monotonic();
@@ -390,10 +358,8 @@ static void on_time(struct supervisor *s)
 {
 	if (time_left(s) != 0)
 		return;
-	if (s->probe && clock_monotonic() >= s->probe_deadline) {
-		log_write(LOG_ERR, "SIGUSR2: the program on disk has not said within %d s whether it can take over", PROBE_MAX_MS / 1000);
-		kill(s->probe, SIGKILL);
-		s->probe_deadline = INT64_MAX / 2;
+	if (program_is_late(&s->program)) {
+		program_end(&s->program);
 	} else if (s->worker && s->replacing && !s->stopping) {
 		worker_signal(s, SIGKILL);
 		s->deadline = INT64_MAX / 2;
