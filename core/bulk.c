@@ -4,20 +4,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "certfs/clock.h"
 #include "certfs/log.h"
-#include "certfs/view.h"
 #include "core_internal.h"
-#include "device_ca.h"
-#include "hook.h"
 #include "idlist.h"
 #include "issue.h"
 #include "operation.h"
 #include "pool.h"
 #include "procedure.h"
+#include "rollout.h"
 #include "writer.h"
 
-enum { BATCH = 256, MINUTE_MS = 60 * 1000, SAVED_MS = 2000 /* so much of the time gone by is made up for: a tick's */ };
+enum { BATCH = 256 };
 
 struct bulk_order {
 	struct issue_order order;
@@ -34,7 +31,7 @@ struct bulk {
 	struct bulk_order order[BATCH];
 	int count;                /* orders of this batch */
 	rowid last;               /* the last app instance of it */
-	int64_t next_at;          /* clock_monotonic: when rollout.per_minute allows another one */
+	struct rollout rollout;
 	int waiting, failed;      /* of the batch; protected by the lock of struct bulks, as what follows */
 	bool held;                /* nothing can be issued, or stored, for now */
 	bool later;               /* at the next tick: rollout.per_minute allows no more for now, or the store failed */
@@ -246,73 +243,14 @@ static void batch_submit(struct bulk *bulk, const rowid *apps, int count)
 	}
 }
 
-/* ---- rollout ---- */
-
-struct rollout {
-	int room;       /* with hooks no more at once than max_parallel */
-	int per_minute; /* 0: no limit */
-};
-
-static struct rollout rollout_of(const struct bulk *bulk)
-{
-	struct core *core = bulk->bulks->core;
-	struct rollout rollout = {.room = BATCH};
-	struct project *project;
-	struct error ignored;
-
-	if (core_project(core, bulk->project, &project, &ignored) < 0)
-		return rollout;
-	if (procedure_has_hooks(&core->config) && project->policy.max_parallel < BATCH)
-		rollout.room = project->policy.max_parallel;
-	rollout.per_minute = project->policy.per_minute;
-	object_unref(&project->object);
-	return rollout;
-}
-
-/* An update passes many by. Force_update wants all. */
-static bool wants_something(const struct bulk *bulk, rowid app)
-{
-	_cleanup_view_ struct view *view = NULL;
-	struct situation situation;
-	struct error ignored;
-	enum state state;
-
-	if (strcmp(bulk->row.kind, "update") != 0 || view_app(bulk->bulks->core, app, &view, &ignored) < 0)
-		return true;
-	situation = view_situation(view);
-	state = device_ca_state(&situation);
-	return state == STATE_EXPIRED || state == STATE_EXPIRING || state == STATE_UPDATE_REQUIRED ||
-	       (hook_configured(&bulk->bulks->core->config, HOOK_PUSH) && view->app->row.delivered < view->app->row.last_number);
-}
-
-/* How many of them may be begun now: evenly over the minute, not all at its begin. */
-static int rollout_take(struct bulk *bulk, const rowid *apps, int count, int per_minute)
-{
-	const int64_t now = clock_monotonic(), pause = per_minute ? MINUTE_MS / per_minute : 0;
-	int taken = 0;
-
-	if (per_minute == 0)
-		return count;
-	if (bulk->next_at < now - SAVED_MS)
-		bulk->next_at = now - (pause < SAVED_MS ? SAVED_MS : 0);
-	for (; taken < count; taken++) {
-		if (!wants_something(bulk, apps[taken]))
-			continue;
-		if (bulk->next_at > now)
-			break;
-		bulk->next_at += pause;
-	}
-	return taken;
-}
-
 /* ---- listing ---- */
 
 /* The next app instances, or 0 at the end, or the error. EAGAIN: there are some, but not now. */
 static int batch_list(struct bulk *bulk, rowid apps[BATCH], struct error *err)
 {
-	const struct rollout rollout = rollout_of(bulk);
+	struct core *core = bulk->bulks->core;
 	struct store *store;
-	int count, r = core_reader(bulk->bulks->core, &store, err);
+	int count, r = core_reader(core, &store, err);
 
 	if (r == 0)
 		r = operation_newest(store, bulk->project, &bulk->row, err);
@@ -320,27 +258,30 @@ static int batch_list(struct bulk *bulk, rowid apps[BATCH], struct error *err)
 		return r < 0 ? r : -ECANCELED;
 	if (bulk->row.total == 0) /* counted here and not by the trigger, whose time must not depend on it */
 		r = project_issued(store, bulk->project, &bulk->row.total, err);
-	count = r == 0 ? app_issued_after(store, bulk->project, bulk->row.cursor, apps, rollout.room, err) : r;
+	if (r == 0)
+		r = rollout_read(&bulk->rollout, core, bulk->project, BATCH, err);
+	count = r == 0 ? app_issued_after(store, bulk->project, bulk->row.cursor, apps, bulk->rollout.room, err) : r;
 	if (count <= 0)
 		return count;
-	r = rollout_take(bulk, apps, count, rollout.per_minute);
+	r = rollout_take(&bulk->rollout, core, bulk->row.kind, apps, count);
 	return r > 0 ? r : -EAGAIN;
 }
 
 /* There is no batch for now. */
 static void bulk_without_batch(struct bulk *bulk, int r, const struct error *err)
 {
-	if (r == -EAGAIN) {
+	const bool over = r == -ECANCELED || r == -ENOENT; /* -ENOENT: a row is missing, and won't come */
+
+	if (r != -EAGAIN && r != -ECANCELED)
+		bulk_log(bulk, LOG_ERR, 0, over ? "it stops" : "it can't go on, trying again", err);
+	if (!over) {
 		bulk_rest_for_a_tick(bulk);
-	} else if (r == -ECANCELED || r == -ENOENT) { /* -ENOENT: the project was removed */
-		pthread_mutex_lock(&bulk->bulks->lock);
-		bulk->held = false;
-		pthread_mutex_unlock(&bulk->bulks->lock);
-		bulk_rest(bulk, false);
-	} else {
-		bulk_log(bulk, LOG_ERR, 0, "it can't go on, trying again", err);
-		bulk_rest_for_a_tick(bulk);
+		return;
 	}
+	pthread_mutex_lock(&bulk->bulks->lock);
+	bulk->held = false;
+	pthread_mutex_unlock(&bulk->bulks->lock);
+	bulk_rest(bulk, false);
 }
 
 static void bulk_step(struct task *task)

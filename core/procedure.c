@@ -25,6 +25,11 @@ bool procedure_has_hooks(const struct config *config)
 	       hook_configured(config, HOOK_PURGE) || hook_configured(config, HOOK_RESTART);
 }
 
+bool procedure_pushes(const struct config *config, const struct app_row *app)
+{
+	return hook_configured(config, HOOK_PUSH) && app->delivered < app->last_number;
+}
+
 int procedures_new(struct core *core, struct procedures **ret, struct error *err)
 {
 	struct procedures *procedures = calloc(1, sizeof(*procedures));

@@ -37,6 +37,9 @@ void procedures_stop(struct procedures *procedures);
 /* The id of a purge: one for each firing of the trigger. */
 void procedure_name_purge(struct procedure_row *row, int64_t counter);
 
+/* Has the newest certificate still to be pushed to that gateway? */
+bool procedure_pushes(const struct config *config, const struct app_row *app);
+
 /* Is there a hook for any step? */
 bool procedure_has_hooks(const struct config *config);
 

@@ -362,9 +362,8 @@ static void step_hook(struct procedure *p, enum hook_kind hook, const struct vie
 /* An update pushes what it has re-issued, and what has not been delivered before. */
 static bool nothing_to_push(const struct procedure *p, const struct view *view)
 {
-	const struct app_row *app = view_app_row(view);
-
-	return p->row.step == STEP_PUSH && strcmp(p->row.kind, "update") == 0 && app->delivered == app->last_number;
+	return p->row.step == STEP_PUSH && strcmp(p->row.kind, "update") == 0 &&
+	       !procedure_pushes(&p->core->config, view_app_row(view));
 }
 
 /* A job has nothing for a gateway that was revoked, or whose certificate is not handed out: it would get the old one, or none. Without
