@@ -44,6 +44,7 @@ struct project_verb {
 	struct project_row row;
 	struct owner_change change;
 	struct buffer policy;
+	char subject[POLICY_TEXT]; /* what policy says of it */
 };
 
 /* ---- mkdir ---- */
@@ -146,17 +147,15 @@ void core_project_own(struct core *core, const struct caller *caller, rowid id, 
 
 /* ---- policy ---- */
 
-static int check_subject(struct store *store, const struct project_row *row, struct span text, struct error *err)
+static int check_subject(struct store *store, const struct project_row *row, const char *subject, struct error *err)
 {
 	_cleanup_buffer_ struct buffer old_text = {0};
-	struct policy old, new;
+	struct policy old;
 	int r = project_policy(store, row->id, &old_text, err);
 
 	if (r == 0)
 		r = policy_parse(buffer_span(&old_text), &old, err);
-	if (r == 0)
-		r = policy_parse(text, &new, err);
-	return r < 0 || strcmp(old.subject, new.subject) == 0 ? r : user_data_subject(store, row, new.subject, err);
+	return r < 0 || strcmp(old.subject, subject) == 0 ? r : user_data_subject(store, row, subject, err);
 }
 
 static int project_policy_apply(struct job *job, struct store *store, struct error *err)
@@ -167,7 +166,7 @@ static int project_policy_apply(struct job *job, struct store *store, struct err
 
 	job->touched_project = v->row.id;
 	if (r == 0)
-		r = check_subject(store, &row, buffer_span(&v->policy), err);
+		r = check_subject(store, &row, v->subject, err);
 	if (r == 0)
 		r = project_set_policy(store, row.id, buffer_span(&v->policy), err);
 	if (r == 0)
@@ -197,8 +196,10 @@ void core_project_policy(struct core *core, const struct caller *caller, rowid i
 	r = policy_parse(text, &policy, &err);
 	if (r == 0 && buffer_status(&v->policy) < 0)
 		r = error_set(&err, ENOMEM, "out of memory");
-	if (r < 0)
+	if (r < 0) {
 		verb_answer(&v->verb, r, &err);
-	else
-		verb_submit(&v->verb, project_policy_apply);
+		return;
+	}
+	memcpy(v->subject, policy.subject, sizeof(v->subject));
+	verb_submit(&v->verb, project_policy_apply);
 }
