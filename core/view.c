@@ -186,11 +186,6 @@ enum view_reading view_reading(const struct view *view, struct error *ret_refusa
 	return VIEW_REFUSES;
 }
 
-static int64_t later(int64_t a, int64_t b)
-{
-	return a > b ? a : b;
-}
-
 struct view_version view_version_served(const struct generation_row *g, int64_t chain_revision)
 {
 	return (struct view_version){

@@ -97,11 +97,6 @@ static int file_size(const struct tree_row *row, const struct view *view, size_t
 	return 0;
 }
 
-static unixtime later(unixtime a, unixtime b)
-{
-	return a > b ? a : b;
-}
-
 /* When somebody last changed what the files of the view's object are made of, other than by issuing. */
 static unixtime written_at(const struct view *view)
 {

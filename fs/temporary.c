@@ -11,7 +11,7 @@
 #include "fs/ino.h"
 #include "fs/tree.h"
 
-enum { TEMPORARIES_MAX = 1024, LIFE_SECONDS = 60, NAME_LENGTH_MAX = 255 };
+enum { TEMPORARIES_MAX = 1024, LIFE_SECONDS = 60, NAME_LENGTH_MAX = 255, ROWS = 0x7fffffff /* of a node id */ };
 
 /* As many of them, as with bytes (quota.h): for one user, and for all but root. */
 enum { OF_ONE_MAX = TEMPORARIES_MAX * 3 / 8, OF_USERS_MAX = TEMPORARIES_MAX * 6 / 8 };
@@ -190,7 +190,7 @@ static int create_locked(struct temporaries *t, struct temporary *made)
 		return -ENOSPC;
 	if (!has_share(t, made->head.uid))
 		return -EDQUOT;
-	made->head.id = ino_encode((struct ino){.kind = KIND_TEMPORARY, .row = (rowid)atomic_fetch_add(t->last, 1) + 1});
+	made->head.id = ino_encode((struct ino){.kind = KIND_TEMPORARY, .row = (rowid)(atomic_fetch_add(t->last, 1) % ROWS) + 1});
 	add(t, made);
 	return 0;
 }

@@ -12,6 +12,12 @@ typedef int64_t unixtime;
 
 enum { DAY = 86400 }; /* seconds */
 
+/* Of two times, or of two numbers that count on. */
+static inline int64_t later(int64_t a, int64_t b)
+{
+	return a > b ? a : b;
+}
+
 /* Row ids of the store. Never used again after a delete; 0 is no row. */
 typedef int64_t rowid;
 
