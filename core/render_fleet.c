@@ -54,7 +54,7 @@ struct survey {
 	int64_t projects, needy, hidden; /* hidden: of the needy ones */
 	enum state worst;                /* of the needy ones */
 	struct worry *worries;           /* of each that may be named */
-	size_t count;
+	size_t count, room;
 };
 
 static enum state more_urgent(enum state a, enum state b)
@@ -66,15 +66,19 @@ static enum state more_urgent(enum state a, enum state b)
 
 static struct worry *survey_add(struct survey *survey, const char *project, struct error *err)
 {
-	struct worry *more = reallocarray(survey->worries, survey->count + 1, sizeof(*more));
+	if (survey->count == survey->room) {
+		const size_t room = survey->room ? survey->room * 2 : 16;
+		struct worry *more = reallocarray(survey->worries, room, sizeof(*more));
 
-	if (!more) {
-		error_set(err, ENOMEM, "out of memory");
-		return NULL;
+		if (!more) {
+			error_set(err, ENOMEM, "out of memory");
+			return NULL;
+		}
+		survey->worries = more;
+		survey->room = room;
 	}
-	survey->worries = more;
-	snprintf(more[survey->count].project, sizeof(more->project), "%s", project);
-	return &more[survey->count++];
+	snprintf(survey->worries[survey->count].project, NAME_SIZE, "%s", project);
+	return &survey->worries[survey->count++];
 }
 
 static int survey_project(void *context, const struct project *project, const struct fleet_project *facts, struct error *err)
