@@ -173,6 +173,28 @@ static void renew(struct core *core, rowid app)
 	issue_submit(core->issue, &renewing->order);
 }
 
+static int postpone_apply(struct job *job, struct store *store, struct error *err)
+{
+	const struct look *look = (struct look *)job;
+	struct app_row app;
+	int r = app_by_id(store, look->id, &app, err);
+
+	job->touched_app = look->id;
+	return r == 0 ? app_set_due(store, app.id, look->due_at, app.announced, err) : r;
+}
+
+/* What can't be looked at (its project's policy, or a row, can't be read) must not stand before all others for ever. */
+static void postpone(struct core *core, rowid id)
+{
+	struct look *look = verb_new(sizeof(*look), core, NULL, looked, NULL);
+
+	if (!look)
+		return;
+	look->id = id;
+	look->due_at = clock_now() + RETRY_SECONDS;
+	verb_submit(&look->verb, postpone_apply);
+}
+
 static void app_look(struct core *core, rowid id)
 {
 	_cleanup_view_ struct view *view = NULL;
@@ -181,8 +203,10 @@ static void app_look(struct core *core, rowid id)
 	struct error err;
 	bool renewing;
 
-	if (view_app(core, id, &view, &err) < 0)
+	if (view_app(core, id, &view, &err) < 0) {
+		postpone(core, id);
 		return;
+	}
 	situation = view_situation(view);
 	renewing = view->generation.id && renews_by_itself(view, &situation);
 	look = verb_new(sizeof(*look), core, NULL, looked, NULL);

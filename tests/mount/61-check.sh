@@ -122,4 +122,15 @@ find_worker
 assert_eq "$WORKER_PID" "$worker" "the worker"
 touch "$PROJECTS/p/apps/b/purge"
 cat "$PROJECTS/p/apps/b/bundle.pem" >/dev/null
+
+# app instances that can't be looked at, more than the monitor takes at once, keep it from no other one
+mkdir "$PROJECTS/bad" "$PROJECTS/bad/apps/"{1..260}
+stop_certfs
+sqlite3 "$STORE" "UPDATE project SET policy='[certificate]
+validity_days = never' WHERE name='bad'; UPDATE app SET due_at=1 WHERE project=(SELECT id FROM project WHERE name='bad'); UPDATE app SET due_at=2 WHERE name='d'"
+start_certfs
+looked_at() {
+    [ "$(sqlite3 "$STORE" "SELECT due_at FROM app WHERE name='d'")" -gt 2 ]
+}
+wait_until 20 looked_at
 echo "$tried kinds of damage in rows found"
