@@ -29,6 +29,7 @@ struct handle {
 	struct buffer content; /* the snapshot, or what was written so far */
 	struct charge charge;  /* for it */
 	int64_t cursor;        /* a log: of the last entry in content */
+	off_t gone;            /* a log: how much was read and let go before content */
 	off_t read_to;         /* a log: the end of the last read, for poll */
 	bool remade;           /* of a dead worker's handle, which may have had bytes that are judged and gone */
 	bool truncated;        /* opened with O_TRUNC, created, or cut to nothing */

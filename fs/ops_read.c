@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "fs/handle.h"
 #include "fs/node.h"
@@ -319,8 +320,30 @@ static void read_again(fuse_req_t req, const struct tree_row *row, fuse_ino_t id
 		read_view(req, row, view, size, offset);
 }
 
+static off_t handle_end(const struct handle *handle)
+{
+	return handle->gone + (off_t)handle->content.size;
+}
+
+/* Who follows a log for months does not keep all of it in memory: what is behind the reader goes. One that goes back makes it anew. */
+static void handle_let_go(struct handle *handle, off_t offset)
+{
+	enum { KEPT = 64 << 10 };
+	struct buffer *content = &handle->content;
+	const off_t behind = offset - handle->gone;
+
+	if (behind < 0) {
+		buffer_clear(content);
+		handle->gone = handle->cursor = 0;
+	} else if (behind >= KEPT && behind <= (off_t)content->size) {
+		memmove(content->data, content->data + behind, content->size - (size_t)behind);
+		(void)buffer_resize(content, content->size - (size_t)behind);
+		handle->gone += behind;
+	}
+}
+
 /* A log that is read to its end goes on with what came since. */
-static int handle_grow(struct fs *fs, struct handle *handle, off_t end)
+static int handle_grow(struct fs *fs, struct handle *handle, off_t offset, off_t end)
 {
 	_cleanup_view_ struct view *view = NULL;
 	struct error err;
@@ -328,12 +351,13 @@ static int handle_grow(struct fs *fs, struct handle *handle, off_t end)
 
 	if (!handle->row->log)
 		return 0;
-	if (end > (off_t)handle->content.size) {
+	handle_let_go(handle, offset);
+	if (end > handle_end(handle)) {
 		r = node_view(fs, handle->row, handle->id, &view, &err);
 		if (r == 0)
 			r = handle_fill(handle, view, &err);
 	}
-	handle->read_to = end < (off_t)handle->content.size ? end : (off_t)handle->content.size;
+	handle->read_to = end < handle_end(handle) ? end : handle_end(handle);
 	return r;
 }
 
@@ -342,11 +366,11 @@ static void read_handle(fuse_req_t req, struct handle *handle, size_t size, off_
 	int r;
 
 	pthread_mutex_lock(&handle->lock);
-	r = handle_grow(fs_of(req), handle, offset + (off_t)size);
+	r = handle_grow(fs_of(req), handle, offset, offset + (off_t)size);
 	if (r < 0)
 		reply_node_error(req, r);
 	else
-		reply_slice(req, buffer_span(&handle->content), offset, size);
+		reply_slice(req, buffer_span(&handle->content), offset - handle->gone, size);
 	pthread_mutex_unlock(&handle->lock);
 }
 
@@ -394,9 +418,9 @@ static bool has_more(struct fs *fs, struct handle *handle)
 	bool more;
 
 	pthread_mutex_lock(&handle->lock);
-	if (node_view(fs, handle->row, handle->id, &view, &err) == 0)
+	if (handle->read_to >= handle_end(handle) && node_view(fs, handle->row, handle->id, &view, &err) == 0)
 		(void)handle_fill(handle, view, &err);
-	more = handle->read_to < (off_t)handle->content.size;
+	more = handle->read_to < handle_end(handle);
 	pthread_mutex_unlock(&handle->lock);
 	return more;
 }

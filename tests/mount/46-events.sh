@@ -241,3 +241,35 @@ cp /bin/cat "$T/"$'a"b\\\x01\xff'
 jq -e . "$MNT/audit" >/dev/null || fail "audit is not JSON"
 assert_eq "$(tail -n 2 "$MNT/audit" | jq -r .command | tr '\n' ' ')" 'abcdefghijklmn? a"b\?? ' "names of commands"
 python3 -c 'import sys, yaml; yaml.safe_load(sys.stdin)' <"$PROJECTS/p/apps/b/readers"
+
+# ---- who follows a log sees all of it, once, and may go back ----
+cat >"$T/follow.py" <<'PYTHON'
+"""follow FILE LINES: reads until so many lines have come since it began to read, and prints what came; then once more, from the start."""
+import os, select, sys
+fd = os.open(sys.argv[1], os.O_RDONLY)
+poll = select.poll()
+poll.register(fd, select.POLLIN)
+data = b""
+while part := os.read(fd, 5000):
+    data += part
+print("ready", flush=True)
+old = len(data)
+while data[old:].count(b"\n") < int(sys.argv[2]):
+    poll.poll(20000)
+    part = os.read(fd, 3000)
+    data += part
+sys.stdout.buffer.write(data)
+again = b""
+while part := os.pread(fd, 70000, len(again)):
+    again += part
+assert again == data, (len(again), len(data))
+PYTHON
+python3 "$T/follow.py" "$p/events" 1500 >"$T/followed" &
+follower=$!
+wait_until 10 grep -q ready "$T/followed"
+for i in {1..1500}; do
+    echo "v=$i" >"$b/details"
+done
+wait "$follower" || fail "a follower of a log"
+cat "$p/events" >"$T/events"
+assert_same <(tail -n +2 "$T/followed") "$T/events" "what a follower saw"
