@@ -11,6 +11,7 @@ struct rejected {
 	struct entry {
 		rowid object;
 		enum rejected_file file;
+		unsigned part; /* 0: of the whole file */
 		char text[512];
 	} entry[ENTRIES]; /* protected by lock; object 0 is free; a ring, but for what is there already */
 	size_t next;
@@ -42,19 +43,34 @@ static struct entry *rejected_find(struct rejected *rejected, rowid object, enum
 	return NULL;
 }
 
+static void rejected_put(struct rejected *rejected, struct entry *entry, rowid object, enum rejected_file file, unsigned part,
+			 const char *text)
+{
+	if (!entry && text)
+		entry = &rejected->entry[rejected->next++ % ENTRIES];
+	if (!entry)
+		return;
+	entry->object = text ? object : 0;
+	entry->file = file;
+	entry->part = part;
+	snprintf(entry->text, sizeof(entry->text), "%s", text ? text : "");
+}
+
 void rejected_set(struct rejected *rejected, rowid object, enum rejected_file file, const char *text)
+{
+	pthread_mutex_lock(&rejected->lock);
+	rejected_put(rejected, rejected_find(rejected, object, file), object, file, 0, text);
+	pthread_mutex_unlock(&rejected->lock);
+}
+
+void rejected_set_part(struct rejected *rejected, rowid object, enum rejected_file file, unsigned part, const char *text)
 {
 	struct entry *entry;
 
 	pthread_mutex_lock(&rejected->lock);
 	entry = rejected_find(rejected, object, file);
-	if (!entry && text)
-		entry = &rejected->entry[rejected->next++ % ENTRIES];
-	if (entry) {
-		entry->object = text ? object : 0;
-		entry->file = file;
-		snprintf(entry->text, sizeof(entry->text), "%s", text ? text : "");
-	}
+	if (text || !entry || entry->part == part)
+		rejected_put(rejected, entry, object, file, part, text);
 	pthread_mutex_unlock(&rejected->lock);
 }
 

@@ -29,6 +29,9 @@ void rejected_free(struct rejected *rejected);
 /* text NULL: the last write was taken. The oldest entry gives way when there are too many. */
 void rejected_set(struct rejected *rejected, rowid object, enum rejected_file file, const char *text);
 
+/* The same for one part, from 1, of an upload of several: text NULL, that it waits for the others, leaves what another part was refused for. */
+void rejected_set_part(struct rejected *rejected, rowid object, enum rejected_file file, unsigned part, const char *text);
+
 /* False, and an empty text, if the last write was taken. */
 bool rejected_get(struct rejected *rejected, rowid object, enum rejected_file file, char *ret, size_t size);
 

@@ -127,6 +127,7 @@ static void upload_committed(struct verb *verb)
 {
 	struct upload_verb *v = (struct upload_verb *)verb;
 
+	verb->refusable.part = 0; /* with it, the upload is whole */
 	upload_forget(verb->core->upload, v->project, v->target);
 	bulks_kick(verb->core->bulks, v->project); /* a job may be waiting for just this */
 }
@@ -302,7 +303,7 @@ void core_upload(struct core *core, const struct caller *caller, rowid project, 
 	v->bytes = BUFFER_SECRET;
 	v->verb.clear = upload_clear;
 	v->verb.committed = upload_committed;
-	v->verb.refusable = (struct refusable){.file = upload_rejected_file(target), .project = project};
+	v->verb.refusable = (struct refusable){.file = upload_rejected_file(target), .project = project, .part = 1 + part};
 	if (core->options.read_only) {
 		verb_answer(&v->verb, error_set(&err, EROFS, "the mount is read-only (-o ro)"), &err);
 		return;

@@ -95,7 +95,9 @@ void verb_answer(struct verb *verb, int r, const struct error *err)
 {
 	const struct refusable *of = &verb->refusable;
 
-	if (of->project) /* what the store or a token prevented, too */
+	if (of->project && of->part)
+		rejected_set_part(verb->core->rejected, of->project, of->file, of->part, r < 0 ? err->text : NULL);
+	else if (of->project) /* what the store or a token prevented, too */
 		rejected_set(verb->core->rejected, of->app ? of->app : of->project, of->file, r < 0 ? err->text : NULL);
 	if (of->project && refused(r))
 		refuse(verb, r, err);

@@ -13,6 +13,7 @@ struct refusable {
 	enum rejected_file file;
 	rowid project; /* 0: this is none */
 	rowid app;     /* 0: the file is the project's */
+	unsigned part; /* 0: all of it; else it is one of several that make a whole: see rejected_set_part */
 };
 
 struct verb {

@@ -35,6 +35,19 @@ rejected "$p/app_policy/details" '=1\n' "$p/status" "user_data.rejected WARN p "
 assert_errno EKEYREJECTED write "$p/signing_ca/cert.pem" 'nonsense'
 assert_eq "$(last_event)" "signing_ca.rejected WARN p " "the event of a refused upload"
 
+# a part that only waits leaves what another was refused for; a good one in its place does not, nor does the whole
+make_root whole
+rejected=$(field "$p/signing_ca/status" rejected)
+assert_has "$rejected" "no certificate in the text" "the reason of a refused upload"
+cp "$CA/whole.key" "$p/signing_ca/key.pem"
+assert_eq "$(field "$p/signing_ca/status" rejected)" "$rejected" "the reason after cp cert.pem, cp key.pem"
+assert_errno EKEYREJECTED write "$p/signing_ca/key.pem" 'nonsense'
+cp "$CA/whole.key" "$p/signing_ca/key.pem"
+assert_eq "$(field "$p/signing_ca/status" rejected)" '' "the reason after a good part"
+assert_errno EKEYREJECTED write "$p/signing_ca/key.pem" 'nonsense'
+cp "$CA/whole.pem" "$p/signing_ca/cert.pem"
+assert_eq "$(field "$p/signing_ca/status" state) $(field "$p/signing_ca/status" rejected)" "ACTIVE " "the reason after the whole"
+
 # ---- a result that is too large ----
 yes '$webhook.azure.device_ca.cert' | head -n 20000 >"$T/large" || true
 cp "$T/large" "$a/user_data.in"
@@ -89,7 +102,7 @@ cat "$a/device_ca.pem" >/dev/null # blanks are no text: it was not revoked
 
 # ---- one user's dot names do not use up all there are ----
 mkdir "$p/apps/u"
-chmod 755 "$p"
+chmod 755 "$T" "$p"
 chown 2001 "$p/apps/u"
 as_user() {
     setpriv --reuid 2001 --regid 2001 --clear-groups bash -c "$1"
