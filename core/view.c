@@ -176,6 +176,11 @@ mode_t view_key_mode(const struct view *view)
 	return view->project ? view->project->policy.key_mode : 0400;
 }
 
+bool view_written_within(const struct view *view, unixtime seconds)
+{
+	return view->project && view->now <= view->project->row.written_at + seconds;
+}
+
 enum view_reading view_reading(const struct view *view, struct error *ret_refusal)
 {
 	if (view->one_generation || view->decision.verdict == VERDICT_SERVE)

@@ -24,6 +24,7 @@ struct opening {
 	rowid object;
 	struct caller caller;
 	struct fuse_file_info fi;
+	bool again;       /* this thread was told that the node is stale: not a second time */
 	bool direct;      /* not through the kernel's pages: see reopen.h */
 	int replaced;     /* how often its generation was, while it was being opened */
 	reopen_note told; /* to be forgotten once this is answered */
@@ -167,20 +168,36 @@ static void open_served(struct opening *opening, const struct view *view)
 	opening_answer(opening, 0);
 }
 
-/* The node is no longer the file's: the kernel looks the name up again, and opens what it finds. */
+/* The kernel judges by a mode of up to a second ago, and a policy may have closed the keys since: whom the mode of now does not plainly let
+ * in, it is to judge anew. (Of capabilities and of further groups it knows, not we.) */
+static bool plainly_allowed(const struct opening *opening, const struct view *view)
+{
+	enum { KERNEL_REMEMBERS = 3 }; /* a second of node.c's, and what is lost in whole seconds */
+	const struct owner owner = view_owner(view);
+	const struct caller *caller = &opening->caller;
+
+	return !(opening->row->flags & TREE_SECRET) || !view_written_within(view, KERNEL_REMEMBERS) || caller->uid == 0 ||
+	       caller->uid == owner.uid || (caller->gid == owner.gid && view_key_mode(view) & S_IRGRP);
+}
+
+/* The node is no longer the file's, or no longer the caller's: the kernel looks the name up again, and opens what it finds. */
 static bool stale(struct opening *opening, const struct view *view)
 {
 	struct shared *shared = fs_of(opening->req)->shared;
+	bool same;
 
 	if (opening->row->flags & TREE_CURRENT && !view_current(view))
 		return true; /* that key is gone, whoever asks how often */
-	if (opening->direct || !(opening->row->flags & TREE_VERSIONED) ||
-	    node_id(opening->row, opening->object, view) == opening->id)
+	if (opening->direct || !(opening->row->flags & TREE_VERSIONED))
 		return false;
-	opening->direct = reopen_told(shared, opening_file(opening), &opening->caller) != 0;
-	if (!opening->direct)
+	same = node_id(opening->row, opening->object, view) == opening->id;
+	if (same && plainly_allowed(opening, view))
+		return false;
+	opening->again = opening->again || reopen_told(shared, opening_file(opening), &opening->caller) != 0;
+	opening->direct = opening->again && !same;
+	if (!opening->again)
 		reopen_tell(shared, opening_file(opening), &opening->caller);
-	return !opening->direct;
+	return !opening->again;
 }
 
 static void issued(void *context, int r, int64_t result, const struct error *err)

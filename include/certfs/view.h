@@ -39,6 +39,9 @@ bool view_current(const struct view *view);
 /* Permission bits of private keys, from the policy's key_mode. */
 mode_t view_key_mode(const struct view *view);
 
+/* The policy, among other things of the project, may have been written in the last so many seconds. */
+bool view_written_within(const struct view *view, unixtime seconds);
+
 /* The policy's attach: without it there are no certificates. */
 bool view_attached(const struct view *view);
 

@@ -68,9 +68,13 @@ key_modes() {
 }
 # (the kernel keeps attributes for a second at most)
 wait_until 2 key_modes 440
-as 4003 cat "$PROJECTS/tenant/apps/a/device_ca.key" "$PROJECTS/tenant/apps/a/bundle.pem" >/dev/null
+as 4003 cat "$PROJECTS/tenant/apps/a"/{device_ca.key,bundle.pem,generations/*/device_ca.key} >/dev/null
+setpriv --reuid 4002 --regid 4002 --groups 4003 cat "$PROJECTS/tenant/apps/a"/{device_ca.key,bundle.pem} >/dev/null
 assert_fails "Permission denied" as 4002 cat "$PROJECTS/tenant/apps/a/device_ca.key"
 printf '[files]\nkey_mode = 0400\n' >"$PROJECTS/tenant/policy"
+for file in "$PROJECTS/tenant/apps/a"/{device_ca.key,bundle.pem,generations/*/device_ca.key}; do
+    assert_fails "Permission denied" as 4003 cat "$file" # at once, whatever the kernel remembers
+done
 wait_until 2 key_modes 400
 assert_fails "Permission denied" as 4003 cat "$PROJECTS/tenant/apps/a/device_ca.key"
 assert_errno EINVAL write "$PROJECTS/tenant/policy" '[files]\nkey_mode = 0444\n'
