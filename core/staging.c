@@ -43,7 +43,7 @@ static void keep_all(struct stagings *stagings, struct staging *staging, uint64_
 {
 	for (int i = 0; i < UPLOAD_PART_COUNT; i++)
 		if (staging->part[i].bytes.data)
-			part_keep(stagings, staging, i, consumer);
+			part_keep(stagings, staging, (enum upload_part)i, consumer);
 }
 
 /* ---- those of a project ---- */
