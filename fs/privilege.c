@@ -168,9 +168,21 @@ static int become(const struct config *config, struct error *err)
 	return check_store(config, err);
 }
 
-/* ---- the supervisor ---- */
-
 #define BIT(cap) (UINT64_C(1) << (cap))
+
+/* Without daemon.user root stays root, but for what serving does not need: the store and the files of tokens may be anybody's, and memory is
+ * locked. */
+static int shed(struct error *err)
+{
+	const uint64_t kept = BIT(CAP_DAC_OVERRIDE) | BIT(CAP_DAC_READ_SEARCH) | BIT(CAP_FOWNER) | BIT(CAP_CHOWN) | BIT(CAP_IPC_LOCK);
+
+	if (geteuid() != 0)
+		return 0;
+	drop_bounding_set(kept);
+	return keep_capabilities(kept) ? 0 : error_set(err, errno, "can't give up capabilities: %s", strerror(errno));
+}
+
+/* ---- the supervisor ---- */
 
 int privilege_reduce(const struct config *config, struct error *err)
 {
@@ -212,7 +224,7 @@ void privilege_tell(const struct config *config)
 int privilege_drop(const struct config *config, struct error *err)
 {
 	const pid_t parent = getppid();
-	int r = config->daemon_user[0] ? become(config, err) : 0;
+	int r = config->daemon_user[0] ? become(config, err) : shed(err);
 
 	if (r < 0)
 		return r;

@@ -55,6 +55,10 @@ ulimit -c unlimited
 start_certfs
 assert_confined "$WORKER_PID"
 assert_eq "$(status_of "$WORKER_PID" Uid | cut -f 1)" 0 "user of a worker that stays what it is"
+# chown, dac_override, dac_read_search, fowner, ipc_lock
+for set in CapPrm CapEff CapBnd; do
+    assert_eq "$((0x$(status_of "$WORKER_PID" $set) & ~0x400f))" 0 "$set of a worker of root beyond what it needs"
+done
 new_project p
 mkdir "$PROJECTS/p/apps/a"
 cat "$PROJECTS/p/apps/a/device_ca.pem" >"$T/before.pem"
