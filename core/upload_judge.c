@@ -96,27 +96,27 @@ static int judge_with_key(const struct bag *certs, struct keypair *key, unixtime
 	return JUDGED_COMPLETE;
 }
 
-/* Certificates without a key: for a key that the project has, they complete each other; else they wait. Faults show at once. */
+/* Certificates without a key: for a key that the project has, they complete each other; else they wait. Faults show at once. That of an
+ * issuer may be there, too, of a project that moves from its root to an intermediate: only a whole chain tells whom it is for. */
 static int judge_without_key(const struct bag *certs, unixtime now, knows_key knows, void *context,
 			     struct candidate *ret, struct error *err)
 {
 	uint8_t spki[FINGERPRINT_SIZE];
-	struct chain chain = {0};
+	_cleanup_chain_ struct chain chain = {0};
 	int r;
 
 	for (size_t i = 0; i < certs->cert_count; i++) {
 		r = x509_spki(buffer_span(&certs->certs[i]), spki, err);
 		if (r == 0)
 			r = knows(context, spki, err);
-		if (r < 0)
-			return r;
 		if (r == 0)
 			continue;
-		r = x509_check_chain(certs->certs, certs->cert_count, spki, now, &ret->chain, err);
-		return r < 0 ? r : JUDGED_COMPLETE;
+		if (r > 0)
+			r = x509_check_chain(certs->certs, certs->cert_count, spki, now, &ret->chain, err);
+		if (r != -EKEYREJECTED)
+			return r < 0 ? r : JUDGED_COMPLETE;
 	}
 	r = x509_check_chain(certs->certs, certs->cert_count, NULL, now, &chain, err);
-	chain_clear(&chain);
 	return r < 0 ? r : JUDGED_WAITS;
 }
 

@@ -63,6 +63,20 @@ assert_has "$(field "$PROJECTS/waiting/signing_ca/status" missing)" password "mi
 cp "$F/password" "$PROJECTS/waiting/signing_ca/password"
 activated waiting int
 
+# the certificates come first, and the project has the key of an issuer among them
+mkdir "$PROJECTS/own"
+upload own up
+cp "$CA/int.chain" "$PROJECTS/own/signing_ca/cert.pem"
+assert_eq "$(field "$PROJECTS/own/signing_ca/status" staged)" "[cert.pem]" "an intermediate under the active signing CA"
+assert_eq "$(active own | tr -d :)" "$(fingerprint "$CA/up.pem" | tr -d :)" "the active one meanwhile"
+cp "$CA/int.key" "$PROJECTS/own/signing_ca/key.pem"
+assert_eq "$(active own | tr -d :)" "$(fingerprint "$CA/int.pem" | tr -d :)" "the intermediate with its key"
+cp "$CA/up.chain" "$PROJECTS/own/signing_ca/cert.pem"
+assert_eq "$(active own | tr -d :)" "$(fingerprint "$CA/up.pem" | tr -d :)" "the way back"
+cat "$CA/root.pem" "$CA/up.pem" "$CA/int.pem" >"$F/root-first.pem"
+cp "$F/root-first.pem" "$PROJECTS/own/signing_ca/cert.pem"
+activated own int
+
 # ---- forms of the key ----
 openssl pkey -in "$CA/int.key" -outform DER -out "$F/der.key"
 openssl ec -in "$CA/int.key" -out "$F/sec1.key" 2>/dev/null
