@@ -211,28 +211,24 @@ int project_requested(struct store *store, rowid project, const uint8_t spki[FIN
 	return r < 0 ? r : key.id == row.csr_key;
 }
 
-/* The answer to csr.pem is a successor wherever it was written. */
-static int find_target(struct activation *activation, struct store *store, const struct project_row *project,
-		       bool *ret_requested, struct error *err)
+/* The answer to csr.pem is a successor wherever and however often it was written: the request is over when the answer is active. */
+static int find_target(struct activation *activation, struct store *store, const struct project_row *project, struct error *err)
 {
 	int r = project_requested(store, project->id, activation->candidate->chain.spki, err);
 
-	if (r < 0)
-		return r;
-	*ret_requested = r == 1;
-	if (*ret_requested)
+	if (r > 0)
 		activation->target = UPLOAD_NEXT;
-	return 0;
+	return r < 0 ? r : 0;
 }
 
 /* What replaces the active one drops what was staged to do so. */
 static int place(const struct activation *activation, struct store *store, const struct project_row *project,
-		 rowid signing_ca, bool requested, struct error *err)
+		 rowid signing_ca, struct error *err)
 {
 	int r;
 
 	if (activation->target == UPLOAD_NEXT)
-		return project_set_next(store, project->id, signing_ca, requested ? 0 : project->csr_key, err);
+		return project_set_next(store, project->id, signing_ca, project->csr_key, err);
 	r = project_set_signing_ca(store, project->id, signing_ca, err);
 	if (r == 0)
 		r = object_written(store, "project", project->id, clock_now(), err);
@@ -260,7 +256,6 @@ int activation_apply(struct activation *activation, struct job *job, struct stor
 {
 	const struct chain *chain = &activation->candidate->chain;
 	struct project_row project;
-	bool requested = false;
 	rowid key;
 	int r = project_by_id(store, activation->project, &project, err);
 
@@ -269,11 +264,11 @@ int activation_apply(struct activation *activation, struct job *job, struct stor
 	if (r == 0)
 		r = put_key(activation, store, clock_now(), &key, err);
 	if (r == 0)
-		r = find_target(activation, store, &project, &requested, err);
+		r = find_target(activation, store, &project, err);
 	if (r == 0)
 		r = put_signing_ca(activation, store, &project, key, job, err);
 	if (r == 0)
-		r = place(activation, store, &project, job->result, requested, err);
+		r = place(activation, store, &project, job->result, err);
 	job->touched_project = activation->project;
 	return r == 0 ? activation_event(activation, store, &project, err) : r;
 }

@@ -137,11 +137,24 @@ int render_next_cert(const struct view *view, struct buffer *out, struct error *
 	return buffer_status(out) < 0 ? error_set(err, ENOMEM, "out of memory") : 0;
 }
 
+/* 0: a request waits for its answer, 1: there is none, or the answer is staged. */
+static int request_waits(const struct view *view, struct store **ret, struct error *err)
+{
+	const struct project_row *project = &view->project->row;
+	struct signing_ca_row next;
+	int r = project->csr_key ? core_reader(view->core, ret, err) : 1;
+
+	if (r != 0 || !project->next_ca)
+		return r;
+	r = signing_ca_by_id(*ret, project->next_ca, &next, err);
+	return r < 0 ? r : next.key == project->csr_key;
+}
+
 int render_csr(const struct view *view, struct buffer *out, struct error *err)
 {
 	_cleanup_buffer_ struct buffer request = {0};
 	struct store *store;
-	int r = view->project->row.csr_key ? core_reader(view->core, &store, err) : 1;
+	int r = request_waits(view, &store, err);
 
 	if (r == 0)
 		r = document_get(store, "project", view->project->row.id, "csr", &request, err);

@@ -117,6 +117,17 @@ assert_same "$p/signing_ca/next/cert.pem" "$CA/next.chain" "next/cert.pem"
 assert_eq "$(cat "$p/signing_ca/affected")" gw "affected when staged"
 assert_eq "$(serial "$p/apps/gw/device_ca.pem")" "$second" "device CA when staged"
 
+# written again, as a playbook does that is run again: still nothing is switched; dropped, the request stands as it was
+cp "$CA/next.chain" "$p/signing_ca/cert.pem"
+assert_eq "$(active p)" "$(fingerprint "$CA/int.pem")" "active after the answer was written twice"
+assert_same "$p/signing_ca/next/cert.pem" "$CA/next.chain" "next/cert.pem after that"
+assert_eq "$(wc -c <"$p/signing_ca/csr.pem")" 0 "csr.pem while its answer is staged"
+rm "$p/signing_ca/next/cert.pem"
+assert_eq "$(field "$p/signing_ca/next/status" state)" REQUESTED "next after the answer was dropped"
+assert_same "$p/signing_ca/csr.pem" "$T/p.csr" "csr.pem after that"
+cp "$CA/next.chain" "$p/signing_ca/cert.pem"
+assert_eq "$(active p)" "$(fingerprint "$CA/int.pem")" "active after another answer"
+
 # ---- update, killed on its way ----
 touch "$p/update"
 kill_worker
