@@ -65,6 +65,18 @@ started reload certfs
 certificate | cmp - "$T/gw.pem"
 assert_eq "$(property MainPID)" "$main" "the supervisor"
 
+# ---- another program on disk takes over, without unmounting ----
+program() { machine stat -L -c %i "/proc/$main/exe"; }
+installed=$(machine sh -c "command -v certfs")
+machine sh -c "cp $installed $installed.new && mv $installed.new $installed"
+new=$(machine stat -c %i "$installed")
+assert_ne "$(program)" "$new" "the program before"
+machine kill -USR2 "$main"
+upgraded() { [ "$(program)" = "$new" ]; }
+wait_until 30 upgraded
+certificate | cmp - "$T/gw.pem"
+assert_eq "$(property MainPID):$(property ActiveState):$(property NRestarts)" "$main:active:0" "the unit after the upgrade"
+
 # ---- the supervisor killed: never "no such file", and it comes back ----
 machine kill -9 "$main"
 ! said=$(machine stat $gw/device_ca.key 2>&1) || said=
