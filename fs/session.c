@@ -221,6 +221,9 @@ static struct fs *fs_new(const struct session_options *options, const struct con
 			.handed_over = options->connection >= 0,
 		};
 		fs->shared = shared_create(&fs->takeover.shared);
+		if (fs->shared && fs->shared->keep_size == 0)
+			log_write(LOG_NOTICE, "no memory can be locked for what outlives a worker: if it is killed, parts of uploads that wait are "
+					      "forgotten; raise LimitMEMLOCK (ulimit -l)");
 	}
 	if (fs->shared)
 		return fs;
