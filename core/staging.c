@@ -100,6 +100,11 @@ void staging_consumed(struct stagings *stagings, struct staging *staging, uint64
 	keep_all(stagings, staging, request);
 }
 
+void staging_forget(struct stagings *stagings, struct staging *staging, enum upload_part part)
+{
+	part_wipe(stagings, &staging->part[part]);
+}
+
 void staging_clear(struct stagings *stagings, struct staging *staging)
 {
 	for (int i = 0; i < UPLOAD_PART_COUNT; i++)

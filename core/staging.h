@@ -51,7 +51,8 @@ void staging_take(struct stagings *stagings, struct staging *staging, enum uploa
 /* That request is about to activate what waits: if it does, and this process dies before staging_clear, nothing of it waits any more. */
 void staging_consumed(struct stagings *stagings, struct staging *staging, uint64_t request);
 
-/* Wipes the parts. */
+/* Wipes one part; all. */
+void staging_forget(struct stagings *stagings, struct staging *staging, enum upload_part part);
 void staging_clear(struct stagings *stagings, struct staging *staging);
 void staging_drop(struct stagings *stagings, struct staging **link);
 

@@ -182,6 +182,10 @@ static void upload_settle(struct upload_verb *v, struct staging *staging, int ju
 	case JUDGED_COMPLETE:
 		staging_consumed(stagings, staging, v->verb.job.caller.request);
 		break;
+	case JUDGED_KNOWN: /* one that waited for this password, too */
+		staging_forget(stagings, staging, UPLOAD_KEY);
+		staging->encrypted = false;
+		break;
 	default: /* nothing of this is kept */
 		break;
 	}

@@ -53,6 +53,20 @@ for order in "cert key" "key cert" "cert key password" "cert password key" "key 
     activated "$project" int
 done
 
+# the same once more, as a playbook does that is run again: nothing is left that waits, and a chain is taken as before
+again=$PROJECTS/cert-key-password/signing_ca
+for part in cert.pem key.pem password; do
+    case $part in
+    cert.pem) cp "$CA/int.chain" "$again/$part" ;;
+    key.pem) cp "$F/pkcs8.key" "$again/$part" ;;
+    password) cp "$F/password" "$again/$part" ;;
+    esac
+done
+assert_eq "$(field "$again/status" staged)" "[]" "staged after a second upload"
+cat "$CA/int.pem" "$CA/up.pem" >"$F/no-root.pem"
+cp "$F/no-root.pem" "$again/cert.pem"
+assert_same "$again/cert.pem" "$F/no-root.pem" "a chain for the active key after that"
+
 # what is missing is said
 mkdir "$PROJECTS/waiting"
 cp "$CA/int.chain" "$PROJECTS/waiting/signing_ca/cert.pem"
