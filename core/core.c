@@ -122,6 +122,26 @@ int core_app(struct core *core, rowid id, struct app **ret, struct error *err)
 	return 0;
 }
 
+/* A commit is there before core_touched has dropped what it replaced. */
+int core_sealed_key(struct core *core, const struct generation_row *newest, struct buffer *ret, struct error *err)
+{
+	struct store *store;
+	struct app_row app;
+	int r = core_reader(core, &store, err);
+
+	if (r == 0)
+		r = generation_sealed(store, newest->id, ret, err);
+	if (r != -ENOENT)
+		return r;
+	r = app_by_id(store, newest->app, &app, err);
+	if (r < 0)
+		return r;
+	if (app.generation == newest->id)
+		return error_set(err, EIO, "the store has lost the private key of %s: run `certfs check`, touch purge for a new one", app.name);
+	cache_drop(core->apps, newest->app);
+	return error_set(err, ESTALE, "a newer generation has taken its place");
+}
+
 /* Whoever was shown an app instance's files a moment ago was shown them from a snapshot that is here still. */
 static struct view_version served_so_far(struct core *core, rowid id)
 {

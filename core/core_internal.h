@@ -71,6 +71,10 @@ int core_project(struct core *core, rowid id, struct project **ret, struct error
 int core_app(struct core *core, rowid id, struct app **ret, struct error *err);
 int core_signing_ca(struct core *core, rowid id, struct signing_ca **ret, struct error *err);
 
+/* The sealed key of an app instance's newest generation. ESTALE: it is not the newest any more, and the snapshot that said so is forgotten: look
+ * again. EIO: it is, and the store has lost its key. Never ENOENT: a key service would take that for "make a key here". */
+int core_sealed_key(struct core *core, const struct generation_row *newest, struct buffer *ret, struct error *err);
+
 /* What they are called, for the log: "" where that can't be found out. app or project may be 0. */
 struct names {
 	char project[NAME_SIZE], app[NAME_SIZE];

@@ -260,11 +260,8 @@ static int key_of_generation(struct core *core, const struct generation_row *gen
 	_cleanup_buffer_ struct buffer sealed = {0};
 	_cleanup_buffer_ struct buffer plain = BUFFER_SECRET;
 	const struct seal_row name = {"generation", generation->app, generation->number, generation->spki};
-	struct store *store;
-	int r = core_reader(core, &store, err);
+	int r = core_sealed_key(core, generation, &sealed, err);
 
-	if (r == 0)
-		r = generation_sealed(store, generation->id, &sealed, err);
 	if (r == 0)
 		r = seal_open_row(core->seal, &name, buffer_span(&sealed), &plain, err);
 	return r == 0 ? keypair_from_pkcs8(buffer_span(&plain), ret, err) : r;
@@ -321,12 +318,6 @@ static int issuing_decide(struct issuing *issuing, struct error *err)
 	}
 }
 
-/* Never ENOENT: a key service would take that for "make a key here". */
-static int key_missing(const struct issuing *issuing, struct error *err)
-{
-	return error_set(err, EIO, "the store has lost the private key of %s: run `certfs check`, touch purge for a new one", issuing->view->app->row.name);
-}
-
 /* A key that is at hand is used at once: who waits for this certificate waits for no other one's turn. */
 static void issuing_go_on(struct issuing *issuing)
 {
@@ -335,10 +326,10 @@ static void issuing_go_on(struct issuing *issuing)
 
 	if (r > 0)
 		issuing_finish_up(issuing);
-	else if (r == -ENOENT && ++issuing->attempts < ATTEMPTS_MAX) /* another generation came meanwhile and took it: look again */
+	else if (r == -ESTALE && ++issuing->attempts < ATTEMPTS_MAX) /* another generation came meanwhile and took it: look again */
 		issue_make(issuing);
 	else if (r < 0)
-		issuing->finished(issuing, r == -ENOENT ? key_missing(issuing, &err) : r, &err);
+		issuing->finished(issuing, r, &err);
 }
 
 static void decide_task(struct task *task)

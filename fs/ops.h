@@ -30,8 +30,10 @@ void op_listxattr(fuse_req_t req, fuse_ino_t id, size_t size);
 void op_setxattr(fuse_req_t req, fuse_ino_t id, const char *name, const char *value, size_t size, int flags);
 void op_removexattr(fuse_req_t req, fuse_ino_t id, const char *name);
 
-/* ops_read.c */
+/* ops_open.c */
 void op_open(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi);
+
+/* ops_read.c */
 void op_read(fuse_req_t req, fuse_ino_t id, size_t size, off_t offset, struct fuse_file_info *fi);
 void op_poll(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi, struct fuse_pollhandle *ph);
 void op_release(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi);

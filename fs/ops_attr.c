@@ -5,6 +5,7 @@
 #include <sys/statvfs.h>
 
 #include "fs/handle.h"
+#include "fs/invalidate.h"
 #include "fs/node.h"
 #include "fs/ops.h"
 #include "fs/reply.h"
@@ -104,19 +105,29 @@ static void setattr_temporary(fuse_req_t req, fuse_ino_t id, const struct stat *
 struct owning {
 	fuse_req_t req;
 	fuse_ino_t id;
+	int r;
 };
 
+static void owned_answer(void *context)
+{
+	struct owning *owning = context;
+
+	if (owning->r < 0)
+		reply_node_error(owning->req, owning->r);
+	else
+		op_getattr(owning->req, owning->id, NULL);
+	free(owning);
+}
+
+/* What is in the directory has another owner, too, and the kernel judges by what it remembers: it forgets that first. */
 static void owned(void *context, int r, int64_t result, const struct error *err)
 {
 	struct owning *owning = context;
 
 	(void)result;
 	(void)err;
-	if (r < 0)
-		reply_node_error(owning->req, r);
-	else
-		op_getattr(owning->req, owning->id, NULL);
-	free(owning);
+	owning->r = r;
+	invalidate_then(fs_of(owning->req)->invalidate, owned_answer, owning);
 }
 
 static void setattr_owner(fuse_req_t req, fuse_ino_t id, const struct tree_row *row, const struct stat *attr,
@@ -137,7 +148,7 @@ static void setattr_owner(fuse_req_t req, fuse_ino_t id, const struct tree_row *
 		reply_status(req, -ENOMEM);
 		return;
 	}
-	*owning = (struct owning){req, id};
+	*owning = (struct owning){req, id, 0};
 	row->own(fs_of(req)->core, &caller, ino_decode(id).row, &change, owned, owning);
 }
 

@@ -1,4 +1,5 @@
 /* Memory that outlives a process: records are there whole or not at all, whenever it dies. */
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -172,6 +173,15 @@ static void test_none(void **state)
 
 /* ---- death ---- */
 
+static uint64_t sum(const _Atomic uint32_t *told)
+{
+	uint64_t total = 0;
+
+	for (int i = 0; i < OBJECTS; i++)
+		total += told[i];
+	return total;
+}
+
 /* Never returns; told: the version of each object that keep_put has returned for. */
 static void live(void *memory, _Atomic uint32_t *told, unsigned int seed)
 {
@@ -200,12 +210,15 @@ static size_t bytes_in_use(const uint8_t *memory)
 
 static void die(void *memory, _Atomic uint32_t *told, unsigned int seed)
 {
+	const uint64_t until = sum(told) + (uint64_t)rand_r(&seed) % 40;
 	pid_t pid = fork();
 	int status;
 
 	if (pid == 0)
 		live(memory, told, seed);
-	usleep((useconds_t)rand_r(&seed) % 3000);
+	while (sum(told) < until)
+		sched_yield();
+	usleep((useconds_t)rand_r(&seed) % 200);
 	kill(pid, SIGKILL);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_true(WIFSIGNALED(status));
@@ -215,12 +228,11 @@ static void test_killed_at_any_moment(void **state)
 {
 	void *memory = memory_new();
 	_Atomic uint32_t *told = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	uint32_t sum = 0;
+	struct keep *keep;
 
 	(void)state;
 	for (unsigned int death = 0; death < DEATHS; death++) {
 		struct found found;
-		struct keep *keep;
 
 		die(memory, told, death);
 		keep = keep_open(memory, SIZE);
@@ -233,10 +245,8 @@ static void test_killed_at_any_moment(void **state)
 		}
 		keep_close(keep);
 	}
-	for (int i = 0; i < OBJECTS; i++)
-		sum += told[i];
-	assert_true(sum > DEATHS);
-	struct keep *keep = keep_open(memory, SIZE);
+	assert_true(sum(told) > DEATHS);
+	keep = keep_open(memory, SIZE);
 	keep_each(keep, KEEP_UPLOAD, sizeof(struct head), drop_it, keep);
 	assert_int_equal(bytes_in_use(memory), 0);
 	keep_close(keep);

@@ -1,0 +1,280 @@
+/* Opening. One open file sees one generation, whole (SPEC 2). */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fs/handle.h"
+#include "fs/node.h"
+#include "fs/ops.h"
+#include "fs/reopen.h"
+#include "fs/reply.h"
+
+enum { REPLACED_MAX = 100 };
+
+/* An open on its way: what it waits for (an issue, an audit record) answers later, from another thread. */
+struct opening {
+	fuse_req_t req;
+	fuse_ino_t id;
+	const struct tree_row *row;
+	rowid object;
+	struct caller caller;
+	struct fuse_file_info fi;
+	bool again;       /* this thread was told that the node is stale: not a second time */
+	bool direct;      /* not through the kernel's pages: see reopen.h */
+	int replaced;     /* how often its generation was, while it was being opened */
+	reopen_note told; /* to be forgotten once this is answered */
+};
+
+static fuse_ino_t opening_file(const struct opening *opening)
+{
+	return ino_encode((struct ino){.kind = (int)opening->row->kind, .row = opening->object});
+}
+
+/* The object is gone: the kernel looks the name up once more, and may find another of that name that is gone, too, by the time it opens
+ * it. Then it has to be said. */
+static int gone(const struct opening *opening)
+{
+	struct shared *shared = fs_of(opening->req)->shared;
+
+	if (reopen_told(shared, 0, &opening->caller))
+		return -ENOENT;
+	reopen_tell(shared, opening_file(opening), &opening->caller);
+	return -ESTALE;
+}
+
+static void opening_answer(struct opening *opening, int r)
+{
+	struct fs *fs = fs_of(opening->req);
+
+	if (r < 0)
+		reply_status(opening->req, r == -ENOENT ? gone(opening) : r);
+	/* The caller was interrupted: there will be no release. */
+	else if (fuse_reply_open(opening->req, &opening->fi) == -ENOENT)
+		handle_drop(fs->handles, opening->fi.fh);
+	if (r == 0)
+		reopen_forget(fs->shared, &opening->caller, opening->told);
+	free(opening);
+}
+
+/* A snapshot in memory, for what is not rendered again at each read. */
+static int handle_fill(struct handle *handle, const struct view *view, struct error *err)
+{
+	if (handle->row->log)
+		return handle->row->log(view, &handle->cursor, &handle->content, err);
+	return handle->row->render(view, &handle->content, err);
+}
+
+static int open_snapshot(struct opening *opening, const struct view *view, struct error *err)
+{
+	struct fs *fs = fs_of(opening->req);
+	const bool secret = opening->row->flags & TREE_SECRET;
+	const struct charge charge = fs_charge(fs, opening->caller.uid, secret);
+	_cleanup_handle_ struct handle *handle = NULL;
+	int r;
+
+	opening->fi.fh = shared_handle(fs->shared);
+	handle = handle_add(fs->handles, opening->fi.fh, opening->row, opening->object, secret,
+			    &charge);
+	if (!handle)
+		return error_set(err, ENOMEM, "out of memory");
+	r = handle_fill(handle, view, err);
+	if (r == 0 && charge_set(&handle->charge, handle->content.room) < 0)
+		r = error_set(err, EMFILE, "uid %u holds too much of what it has opened: close some of it", (unsigned int)charge.uid);
+	if (r < 0)
+		handle_drop(fs->handles, opening->fi.fh);
+	return r;
+}
+
+/* Rendered now, and never from the kernel's pages. */
+static void open_rendered(struct opening *opening, const struct view *view)
+{
+	struct error err;
+
+	opening->fi.direct_io = 1;
+	opening->fi.noflush = 1;
+	opening_answer(opening, open_snapshot(opening, view, &err));
+}
+
+static void open_plain(struct opening *opening)
+{
+	_cleanup_view_ struct view *view = NULL;
+	struct error err;
+	int r = node_view(fs_of(opening->req), opening->row, opening->object, &view, &err);
+
+	if (r < 0)
+		opening_answer(opening, r);
+	else
+		open_rendered(opening, view);
+}
+
+/* ---- certificate files ---- */
+
+static void open_certificate(struct opening *opening);
+
+static void audited(void *context, int r, int64_t result, const struct error *err)
+{
+	struct opening *opening = context;
+
+	(void)result;
+	(void)err;
+	if (r < 0)
+		handle_drop(fs_of(opening->req)->handles, opening->fi.fh);
+	opening_answer(opening, r);
+}
+
+/* The record is durable before the key leaves (SPEC 2.8). */
+static void open_secret(struct opening *opening, const struct view *view)
+{
+	const struct generation_row *generation = view_generation_row(view);
+	char object[192];
+	struct error err;
+	int r = open_snapshot(opening, view, &err);
+
+	if (r == -ESTALE && opening->replaced++ < REPLACED_MAX) { /* since the view was taken */
+		open_certificate(opening);
+		return;
+	}
+	if (r == -ESTALE)
+		r = -EIO; /* a hundred generations in the time of one open */
+	if (r < 0) {
+		opening_answer(opening, r);
+		return;
+	}
+	snprintf(object, sizeof(object), "projects/%s/apps/%s/%s", view_project_row(view)->name,
+		 view_app_row(view)->name, opening->row->name);
+	core_audit(fs_of(opening->req)->core, &opening->caller, "read", object, generation->app, generation->number,
+		   audited, opening);
+}
+
+/* The generation is there. Pages that the kernel has of this node are right, and closing tells us nothing. */
+static void open_served(struct opening *opening, const struct view *view)
+{
+	const bool cached = opening->row->flags & TREE_VERSIONED && !opening->direct;
+
+	opening->fi.keep_cache = cached;
+	opening->fi.direct_io = !cached;
+	opening->fi.noflush = 1;
+	opening->told = reopen_told(fs_of(opening->req)->shared, opening_file(opening), &opening->caller);
+	if (opening->row->flags & TREE_SECRET) {
+		open_secret(opening, view);
+		return;
+	}
+	opening->fi.fh = FH_GENERATION | (uint64_t)view_generation_row(view)->id;
+	opening_answer(opening, 0);
+}
+
+/* The kernel judges by a mode of up to a second ago, and a policy may have closed the keys since: whom the mode of now does not plainly let
+ * in, it is to judge anew. (Of capabilities and of further groups it knows, not we.) */
+static bool plainly_allowed(const struct opening *opening, const struct view *view)
+{
+	enum { KERNEL_REMEMBERS = 3 }; /* a second of node.c's, and what is lost in whole seconds */
+	const struct owner owner = view_owner(view);
+	const struct caller *caller = &opening->caller;
+
+	return !(opening->row->flags & TREE_SECRET) || !view_written_within(view, KERNEL_REMEMBERS) || caller->uid == 0 ||
+	       caller->uid == owner.uid || (caller->gid == owner.gid && view_key_mode(view) & S_IRGRP);
+}
+
+/* The node is no longer the file's, or no longer the caller's: the kernel looks the name up again, and opens what it finds. */
+static bool stale(struct opening *opening, const struct view *view)
+{
+	struct shared *shared = fs_of(opening->req)->shared;
+	bool same;
+
+	if (opening->row->flags & TREE_CURRENT && !view_current(view))
+		return true; /* that key is gone, whoever asks how often */
+	if (opening->direct || !(opening->row->flags & TREE_VERSIONED))
+		return false;
+	same = node_id(opening->row, opening->object, view) == opening->id;
+	if (same && plainly_allowed(opening, view))
+		return false;
+	opening->again = opening->again || reopen_told(shared, opening_file(opening), &opening->caller) != 0;
+	opening->direct = opening->again && !same;
+	if (!opening->again)
+		reopen_tell(shared, opening_file(opening), &opening->caller);
+	return !opening->again;
+}
+
+static void issued(void *context, int r, int64_t result, const struct error *err)
+{
+	struct opening *opening = context;
+
+	(void)result;
+	(void)err;
+	if (r < 0)
+		opening_answer(opening, r);
+	else
+		open_certificate(opening);
+}
+
+static void open_certificate(struct opening *opening)
+{
+	struct fs *fs = fs_of(opening->req);
+	_cleanup_view_ struct view *view = NULL;
+	struct error err;
+	int r = node_view(fs, opening->row, opening->object, &view, &err);
+	const enum view_reading reading = r == 0 ? view_reading(view, &err) : VIEW_REFUSES;
+
+	if (r == 0 && opening->row->flags & TREE_UNATTACHED && !view_attached(view))
+		open_rendered(opening, view);
+	else if (reading == VIEW_REFUSES)
+		opening_answer(opening, -err.code);
+	else if (stale(opening, view))
+		opening_answer(opening, -ESTALE);
+	else if (reading == VIEW_SERVES)
+		open_served(opening, view);
+	else if (opening->row->flags & TREE_ISSUES)
+		core_app_read(fs->core, opening->object, issued, opening);
+	else
+		opening_answer(opening, -ESTALE);
+}
+
+static void open_for_reading(fuse_req_t req, fuse_ino_t id, const struct tree_row *row, struct fuse_file_info *fi)
+{
+	struct opening *opening = calloc(1, sizeof(*opening));
+
+	if (!opening) {
+		reply_status(req, -ENOMEM);
+		return;
+	}
+	*opening = (struct opening){
+		.req = req,
+		.id = id,
+		.row = row,
+		.object = ino_decode(id).row,
+		.caller = fs_caller(req),
+		.fi = *fi,
+	};
+	if (row->flags & (TREE_VERSIONED | TREE_ISSUES))
+		open_certificate(opening);
+	else
+		open_plain(opening);
+}
+
+static void open_for_writing(fuse_req_t req, const struct tree_row *row, rowid id, struct fuse_file_info *fi)
+{
+	int r = write_open(fs_of(req), fuse_req_ctx(req)->uid, row, id, (fi->flags & O_TRUNC) != 0, fi);
+
+	if (r < 0)
+		reply_node_error(req, r);
+	else if (fuse_reply_open(req, fi) == -ENOENT)
+		handle_drop(fs_of(req)->handles, fi->fh);
+}
+
+void op_open(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
+{
+	const struct ino ino = ino_decode(id);
+	const struct tree_row *row = tree_row(ino.kind);
+
+	fi->direct_io = ino.kind == KIND_TEMPORARY;
+	if (ino.kind == KIND_TEMPORARY)
+		fuse_reply_open(req, fi);
+	else if (!row || tree_is_directory(row))
+		reply_status(req, row ? -EISDIR : -ESTALE);
+	else if ((fi->flags & O_ACCMODE) != O_RDONLY || fi->flags & O_TRUNC)
+		open_for_writing(req, row, ino.row, fi);
+	else
+		open_for_reading(req, id, row, fi);
+}
