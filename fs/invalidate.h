@@ -1,5 +1,5 @@
 /* Tells the kernel that attributes of nodes are not true any more, so that stat is right at once: of directories that belong to somebody
- * else, and of certificate files that are other ones now. Asked for the attributes of such a file's old node, certfs answers ESTALE, and the
+ * else, and of certificate files that are other ones now. Asked for the attributes of such a file's old node, certfs answers ESTALE (reopen_stat), and the
  * kernel looks the name up again.
  *
  * Never names: to take one from its memory the kernel waits for the directory's lock, which whoever creates, renames or removes something in

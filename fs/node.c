@@ -185,3 +185,29 @@ int node_describe(struct fs *fs, const struct tree_row *row, rowid id, struct no
 
 	return r == 0 ? node_describe_view(row, id, view, ret, err) : r;
 }
+
+/* The node id says which one it is. If it is none, the file was to come under another policy when its name was looked up: nobody has it
+ * open. */
+int node_describe_older(struct fs *fs, const struct tree_row *row, fuse_ino_t id, struct node *ret, struct error *err)
+{
+	const struct ino ino = ino_decode(id);
+	_cleanup_view_ struct view *app = NULL;
+	_cleanup_view_ struct view *view = NULL;
+	rowid generation;
+	int r = view_app(fs->core, ino.row, &app, err);
+
+	if (r == 0)
+		r = core_generation_find(fs->core, ino.row, ino_number(ino.version, view_app_row(app)->last_number),
+					 &generation, err);
+	if (r == 0)
+		r = view_generation(fs->core, generation, &view, err);
+	if (r == 0)
+		r = node_describe_view(row, ino.row, view, ret, err);
+	if (r == -ENOENT && app)
+		r = 0;
+	if (!view)
+		ret->attr_timeout = 0;
+	if (r == 0)
+		ret->id = id;
+	return r;
+}

@@ -24,6 +24,10 @@ int node_describe(struct fs *fs, const struct tree_row *row, rowid id, struct no
 int node_describe_view(const struct tree_row *row, rowid id, const struct view *view, struct node *ret,
 		       struct error *err);
 
+/* Of a file of an app instance, the generation that an older node id names: who has that open asks for its size, not for that of the newest.
+ */
+int node_describe_older(struct fs *fs, const struct tree_row *row, fuse_ino_t id, struct node *ret, struct error *err);
+
 /* The node id that this file has now; 0: not to be encoded. */
 fuse_ino_t node_id(const struct tree_row *row, rowid id, const struct view *view);
 

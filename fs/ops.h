@@ -33,6 +33,10 @@ void op_removexattr(fuse_req_t req, fuse_ino_t id, const char *name);
 /* ops_open.c */
 void op_open(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi);
 
+/* The first read of a secret file that a dead worker had opened, and whose bytes of then are not to be had any more: opens it anew, with all
+ * that belongs to it, and answers the read. size > 0. */
+void open_again(fuse_req_t req, fuse_ino_t id, const struct tree_row *row, uint64_t fh, size_t size);
+
 /* ops_read.c */
 void op_read(fuse_req_t req, fuse_ino_t id, size_t size, off_t offset, struct fuse_file_info *fi);
 void op_poll(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi, struct fuse_pollhandle *ph);

@@ -8,6 +8,7 @@
 #include "fs/invalidate.h"
 #include "fs/node.h"
 #include "fs/ops.h"
+#include "fs/reopen.h"
 #include "fs/reply.h"
 #include "fs/temporary.h"
 
@@ -24,34 +25,7 @@ static void getattr_temporary(fuse_req_t req, fuse_ino_t id)
 		reply_attr(req, &node);
 }
 
-/* Who has an older generation open asks for its size, not for that of the newest. The node id says which one it is. If it is none,
- * the file was to come under another policy when its name was looked up: nobody has it open, and the walk to it that asks now is no
- * reason for ESTALE. Another one may follow when it is opened, and the kernel looks a name up twice at most. */
-static int describe_older(struct fs *fs, fuse_ino_t id, const struct tree_row *row, struct node *ret, struct error *err)
-{
-	const struct ino ino = ino_decode(id);
-	_cleanup_view_ struct view *app = NULL;
-	_cleanup_view_ struct view *view = NULL;
-	rowid generation;
-	int r = view_app(fs->core, ino.row, &app, err);
-
-	if (r == 0)
-		r = core_generation_find(fs->core, ino.row, ino_number(ino.version, view_app_row(app)->last_number),
-					 &generation, err);
-	if (r == 0)
-		r = view_generation(fs->core, generation, &view, err);
-	if (r == 0)
-		r = node_describe_view(row, ino.row, view, ret, err);
-	if (r == -ENOENT && app)
-		r = 0;
-	if (!view)
-		ret->attr_timeout = 0;
-	if (r == 0)
-		ret->id = id;
-	return r;
-}
-
-static int describe(struct fs *fs, fuse_ino_t id, struct node *ret, struct error *err)
+static int describe(struct fs *fs, fuse_ino_t id, const struct caller *caller, struct node *ret, struct error *err)
 {
 	const struct ino ino = ino_decode(id);
 	const struct tree_row *row = tree_row(ino.kind);
@@ -62,12 +36,14 @@ static int describe(struct fs *fs, fuse_ino_t id, struct node *ret, struct error
 	r = node_describe(fs, row, ino.row, ret, err);
 	if (r < 0 || ret->id == id)
 		return r;
-	return row->scope == SCOPE_APP ? describe_older(fs, id, row, ret, err) :
-					 error_set(err, ESTALE, "the file is another one now");
+	if (row->scope != SCOPE_APP || reopen_stat(fs->shared, id, ret->attr.st_ino, caller))
+		return error_set(err, ESTALE, "the file is another one now");
+	return node_describe_older(fs, row, id, ret, err);
 }
 
 void op_getattr(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
 {
+	const struct caller caller = fs_caller(req);
 	struct error err;
 	struct node node;
 	int r;
@@ -77,7 +53,7 @@ void op_getattr(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
 		getattr_temporary(req, id);
 		return;
 	}
-	r = describe(fs_of(req), id, &node, &err);
+	r = describe(fs_of(req), id, &caller, &node, &err);
 	if (r < 0)
 		reply_node_error(req, r);
 	else

@@ -25,6 +25,7 @@ struct opening {
 	bool direct;      /* not through the kernel's pages: see reopen.h */
 	int replaced;     /* how often its generation was, while it was being opened */
 	reopen_note told; /* to be forgotten once this is answered */
+	size_t read;      /* it is a first read that waits, for so many bytes: see open_again; 0: an open */
 };
 
 static fuse_ino_t opening_file(const struct opening *opening)
@@ -44,17 +45,43 @@ static int gone(const struct opening *opening)
 	return -ESTALE;
 }
 
-static void opening_answer(struct opening *opening, int r)
+static void reading_answer(const struct opening *opening, int r)
 {
+	_cleanup_handle_ struct handle *handle = handle_find(fs_of(opening->req)->handles, opening->fi.fh);
+
+	if (r < 0 || !handle)
+		reply_node_error(opening->req, r < 0 ? r : -EIO);
+	else
+		reply_slice(opening->req, buffer_span(&handle->content), 0, opening->read);
+}
+
+static void open_answer(const struct opening *opening, int r)
+{
+	const bool counted = r == 0 && opening->row->flags & TREE_VERSIONED;
 	struct fs *fs = fs_of(opening->req);
 
+	if (counted)
+		reopen_opened(fs->shared, opening->id);
 	if (r < 0)
 		reply_status(opening->req, r == -ENOENT ? gone(opening) : r);
 	/* The caller was interrupted: there will be no release. */
-	else if (fuse_reply_open(opening->req, &opening->fi) == -ENOENT)
+	else if (fuse_reply_open(opening->req, &opening->fi) == -ENOENT) {
 		handle_drop(fs->handles, opening->fi.fh);
+		if (counted)
+			reopen_released(fs->shared, opening->id);
+	}
+}
+
+static void opening_answer(struct opening *opening, int r)
+{
+	struct shared *shared = fs_of(opening->req)->shared; /* the request is gone with its answer */
+
+	if (opening->read > 0)
+		reading_answer(opening, r);
+	else
+		open_answer(opening, r);
 	if (r == 0)
-		reopen_forget(fs->shared, &opening->caller, opening->told);
+		reopen_forget(shared, &opening->caller, opening->told);
 	free(opening);
 }
 
@@ -74,7 +101,8 @@ static int open_snapshot(struct opening *opening, const struct view *view, struc
 	_cleanup_handle_ struct handle *handle = NULL;
 	int r;
 
-	opening->fi.fh = shared_handle(fs->shared);
+	if (opening->read == 0)
+		opening->fi.fh = shared_handle(fs->shared);
 	handle = handle_add(fs->handles, opening->fi.fh, opening->row, opening->object, secret,
 			    &charge);
 	if (!handle)
@@ -251,6 +279,28 @@ static void open_for_reading(fuse_req_t req, fuse_ino_t id, const struct tree_ro
 		open_certificate(opening);
 	else
 		open_plain(opening);
+}
+
+void open_again(fuse_req_t req, fuse_ino_t id, const struct tree_row *row, uint64_t fh, size_t size)
+{
+	struct opening *opening = calloc(1, sizeof(*opening));
+
+	if (!opening) {
+		reply_status(req, -ENOMEM);
+		return;
+	}
+	*opening = (struct opening){
+		.req = req,
+		.id = id,
+		.row = row,
+		.object = ino_decode(id).row,
+		.caller = fs_caller(req),
+		.fi = {.fh = fh},
+		.again = true,
+		.direct = true,
+		.read = size,
+	};
+	open_certificate(opening);
 }
 
 static void open_for_writing(fuse_req_t req, const struct tree_row *row, rowid id, struct fuse_file_info *fi)

@@ -7,6 +7,7 @@
 #include "fs/node.h"
 #include "fs/ops.h"
 #include "fs/pollers.h"
+#include "fs/reopen.h"
 #include "fs/reply.h"
 #include "fs/temporary.h"
 
@@ -47,20 +48,41 @@ static void read_generation(fuse_req_t req, const struct tree_row *row, uint64_t
 		read_view(req, row, view, size, offset);
 }
 
-/* A handle of a dead worker: the same bytes again, or an error, never those of another generation. */
-static void read_again(fuse_req_t req, const struct tree_row *row, fuse_ino_t id, size_t size, off_t offset)
+/* Whether a handle of a dead worker can be read on: what it gave so far is given still. */
+static bool is_same(const struct tree_row *row, fuse_ino_t id, const struct view *view)
 {
-	const rowid object = ino_decode(id).row;
-	_cleanup_view_ struct view *view = NULL;
-	struct error err;
-	int r = node_view(fs_of(req), row, object, &view, &err);
+	return row->flags & TREE_VERSIONED ? node_id(row, ino_decode(id).row, view) == id : !(row->flags & TREE_SECRET);
+}
 
-	if (r == 0 && row->flags & TREE_VERSIONED ? node_id(row, object, view) != id : row->flags & TREE_SECRET && offset > 0)
-		r = -EIO;
+/* Where it can't, its end can still be told. */
+static bool is_end(struct fs *fs, const struct tree_row *row, fuse_ino_t id, const struct view *view, off_t offset)
+{
+	struct node node;
+	struct error err;
+
+	if (row->flags & TREE_VERSIONED)
+		return node_describe_older(fs, row, id, &node, &err) == 0 && offset >= node.attr.st_size;
+	return node_describe_view(row, ino_decode(id).row, view, &node, &err) == 0 && offset == node.attr.st_size;
+}
+
+/* A handle of a dead worker: the same bytes again, or others if it has read none; never a part of another generation. */
+static void read_again(fuse_req_t req, const struct tree_row *row, fuse_ino_t id, uint64_t fh, size_t size, off_t offset)
+{
+	_cleanup_view_ struct view *view = NULL;
+	struct fs *fs = fs_of(req);
+	struct error err;
+	int r = node_view(fs, row, ino_decode(id).row, &view, &err);
+
 	if (r < 0)
 		reply_node_error(req, r);
-	else
+	else if (is_same(row, id, view))
 		read_view(req, row, view, size, offset);
+	else if (offset == 0 && size > 0 && row->flags & TREE_SECRET)
+		open_again(req, id, row, fh, size);
+	else if (offset > 0 && is_end(fs, row, id, view, offset))
+		fuse_reply_buf(req, NULL, 0);
+	else
+		reply_status(req, -EIO);
 }
 
 static off_t handle_end(const struct handle *handle)
@@ -138,7 +160,7 @@ void op_read(fuse_req_t req, fuse_ino_t id, size_t size, off_t offset, struct fu
 	if (handle)
 		read_handle(req, handle, size, offset);
 	else
-		read_again(req, row, id, size, offset);
+		read_again(req, row, id, fi->fh, size, offset);
 }
 
 void op_release(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
@@ -146,6 +168,8 @@ void op_release(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
 	const struct ino ino = ino_decode(id);
 	const struct tree_row *row = tree_row(ino.kind);
 
+	if (row && row->flags & TREE_VERSIONED && !fs_caller(req).resent) /* a dead worker may have counted it */
+		reopen_released(fs_of(req)->shared, id);
 	if (row && !(fi->fh & FH_GENERATION))
 		write_release(req, row, ino.row, fi->fh);
 	else

@@ -3,7 +3,7 @@
 #include "certfs/clock.h"
 
 /* A note: the file's kind and row (the upper 38 bits of its node id), what the slot's number does not say of the pid, milliseconds. */
-enum { FILE_SHIFT = 26, PID_SHIFT = 20, PID_BITS = FILE_SHIFT - PID_SHIFT, MEMORY_MS = 2000 };
+enum { FILE_SHIFT = 26, PID_SHIFT = 20, PID_BITS = FILE_SHIFT - PID_SHIFT, MEMORY_MS = 2000, WALK_MS = 300 };
 static const uint64_t time_mask = (1ULL << PID_SHIFT) - 1;
 
 static uint64_t now_ms(void)
@@ -41,6 +41,38 @@ reopen_note reopen_told(struct shared *shared, fuse_ino_t file, const struct cal
 		return 0;
 	return caller->resent && atomic_load(&told->request) == caller->request ? 0 : note;
 }
+
+/* ---- open files ---- */
+
+static _Atomic uint32_t *opened(struct shared *shared, fuse_ino_t id)
+{
+	return &shared->opened[id * 0x9e3779b97f4a7c15ULL >> 48 & (SHARED_OPENED - 1)]; /* Knuth's multiplicative hash */
+}
+
+void reopen_opened(struct shared *shared, fuse_ino_t id)
+{
+	atomic_fetch_add(opened(shared, id), 1);
+}
+
+void reopen_released(struct shared *shared, fuse_ino_t id)
+{
+	_Atomic uint32_t *count = opened(shared, id);
+	uint32_t now = atomic_load(count);
+
+	while (now > 0 && !atomic_compare_exchange_weak(count, &now, now - 1))
+		;
+}
+
+bool reopen_stat(struct shared *shared, fuse_ino_t id, fuse_ino_t file, const struct caller *caller)
+{
+	const reopen_note note = reopen_told(shared, file, caller);
+
+	if (atomic_load(opened(shared, id)) > 0 || (note && ((now_ms() - note) & time_mask) < WALK_MS))
+		return false;
+	reopen_tell(shared, file, caller);
+	return true;
+}
+
 
 void reopen_forget(struct shared *shared, const struct caller *caller, reopen_note note)
 {

@@ -14,7 +14,7 @@
 #include "certfs/metrics.h"
 #include "certfs/rows.h"
 
-enum { SHARED_MARKS = 1 << 17, SHARED_POLLERS = 256, SHARED_TOLD = 1 << 16, SHARED_ABSENT = 256 };
+enum { SHARED_MARKS = 1 << 17, SHARED_POLLERS = 256, SHARED_TOLD = 1 << 16, SHARED_ABSENT = 256, SHARED_OPENED = 1 << 16 };
 
 /* Who was told that a node is stale (reopen.h). */
 struct told {
@@ -44,6 +44,7 @@ struct shared {
 	_Atomic uint64_t poller[SHARED_POLLERS];
 	struct told told[SHARED_TOLD];  /* by pid */
 	struct absent_slot absent[SHARED_ABSENT];
+	_Atomic uint32_t opened[SHARED_OPENED]; /* open files of certificates' nodes, by a hash of the node id (reopen.h) */
 	_Atomic uint64_t last_temporary; /* number of a dot name */
 	size_t keep_size;               /* bytes; constant; 0: so much memory can't be locked */
 };
