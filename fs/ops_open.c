@@ -10,6 +10,7 @@
 #include "fs/ops.h"
 #include "fs/reopen.h"
 #include "fs/reply.h"
+#include "fs/temporary.h"
 
 enum { REPLACED_MAX = 100 };
 
@@ -313,14 +314,26 @@ static void open_for_writing(fuse_req_t req, const struct tree_row *row, rowid i
 		handle_drop(fs_of(req)->handles, fi->fh);
 }
 
+static void open_temporary(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
+{
+	struct temporaries *temporaries = fs_of(req)->temporaries;
+	struct stat ignored;
+	int r = fi->flags & O_TRUNC ? temporary_truncate(temporaries, id, 0) : temporary_stat(temporaries, id, &ignored);
+
+	fi->direct_io = 1;
+	if (r < 0)
+		reply_node_error(req, r);
+	else
+		fuse_reply_open(req, fi);
+}
+
 void op_open(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
 {
 	const struct ino ino = ino_decode(id);
 	const struct tree_row *row = tree_row(ino.kind);
 
-	fi->direct_io = ino.kind == KIND_TEMPORARY;
 	if (ino.kind == KIND_TEMPORARY)
-		fuse_reply_open(req, fi);
+		open_temporary(req, id, fi);
 	else if (!row || tree_is_directory(row))
 		reply_status(req, row ? -EISDIR : -ESTALE);
 	else if ((fi->flags & O_ACCMODE) != O_RDONLY || fi->flags & O_TRUNC)

@@ -45,6 +45,9 @@ chmod 640 "$gw/.details.x"
 kill_worker
 assert_eq "$(cat "$gw/.details.x")" number=1 "a dot name after a kill"
 assert_eq "$(stat -c %a:%s "$gw/.details.x")" 640:9 "its mode and size"
+echo number=100 >"$gw/.details.x"
+echo number=1 >"$gw/.details.x"
+assert_eq "$(cat "$gw/.details.x")" number=1 "a dot name that was written over"
 mv "$gw/.details.x" "$gw/.details.y"
 kill_worker
 [ ! -e "$gw/.details.x" ] || fail "a dot name that was renamed is there again"
