@@ -187,9 +187,10 @@ static int shed(struct error *err)
 int privilege_reduce(const struct config *config, struct error *err)
 {
 	/* a worker, and hooks, of another user, with locked memory; its end; unmounting; the configuration's file at SIGHUP; the
-	 * user's store, which a program that takes over opens and may have to change */
+	 * user's store, which a program that takes over opens and may have to change, and memory that it locks (shared.h) */
 	const uint64_t kept = BIT(CAP_SETUID) | BIT(CAP_SETGID) | BIT(CAP_SETPCAP) | BIT(CAP_SYS_RESOURCE) | BIT(CAP_KILL) |
-			      BIT(CAP_SYS_ADMIN) | BIT(CAP_DAC_READ_SEARCH) | BIT(CAP_DAC_OVERRIDE) | BIT(CAP_CHOWN) | BIT(CAP_FOWNER);
+			      BIT(CAP_SYS_ADMIN) | BIT(CAP_DAC_READ_SEARCH) | BIT(CAP_DAC_OVERRIDE) | BIT(CAP_CHOWN) | BIT(CAP_FOWNER) |
+			      BIT(CAP_IPC_LOCK);
 
 	if (!config->daemon_user[0] || geteuid() != 0)
 		return 0;

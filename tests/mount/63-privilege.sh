@@ -100,9 +100,9 @@ done
 write_conf '[daemon]' 'user = nobody' '[hooks]' "push = $T/hook" 'retries = 0'
 start_certfs
 assert_powerless "$WORKER_PID"
-# chown, dac_override, dac_read_search, fowner, kill, setgid, setuid, setpcap, sys_admin, sys_resource
+# chown, dac_override, dac_read_search, fowner, ipc_lock, kill, setgid, setuid, setpcap, sys_admin, sys_resource
 for set in CapPrm CapEff CapBnd; do
-    assert_eq "$((0x$(status_of "$SUPERVISOR_PID" $set) & ~0x12001ef))" 0 "$set of the supervisor beyond what it needs"
+    assert_eq "$((0x$(status_of "$SUPERVISOR_PID" $set) & ~0x12041ef))" 0 "$set of the supervisor beyond what it needs"
 done
 for file in "$STORE" "$STORE.lock" "$T/store/master.key" "$T/store"; do
     assert_eq "$(stat -c %U "$file")" nobody "owner of $file"
