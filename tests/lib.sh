@@ -182,10 +182,15 @@ start_certfs() {
 }
 DAEMON_ENV=(env)
 
+# A number may be another's by now, a thread's, too.
+ended() {
+    ! alive "$1" || ! grep -qzxF -- "$CONF" "/proc/$1/cmdline" 2>/dev/null
+}
+
 stop_certfs() {
     umount "$MNT"
-    wait_until 30 gone "$SUPERVISOR_PID"
-    [ -z "$WORKER_PID" ] || wait_until 30 gone "$WORKER_PID"
+    wait_until 30 ended "$SUPERVISOR_PID"
+    [ -z "$WORKER_PID" ] || wait_until 30 ended "$WORKER_PID"
 }
 
 restart_certfs() {
