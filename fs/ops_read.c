@@ -202,7 +202,7 @@ void op_poll(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi, struct fu
 		/* Registered first: what comes between the look and the answer wakes, too. */
 		if (ph)
 			pollers_add(fs_of(req), ph);
-		events = !handle || has_more(fs_of(req), handle) ? POLLIN | POLLRDNORM : 0;
+		events = !handle || !handle->row->log || has_more(fs_of(req), handle) ? POLLIN | POLLRDNORM : 0;
 	} else if (ph) {
 		fuse_pollhandle_destroy(ph);
 	}
