@@ -260,22 +260,30 @@ static void open_certificate(struct opening *opening)
 		opening_answer(opening, -ESTALE);
 }
 
-static void open_for_reading(fuse_req_t req, fuse_ino_t id, const struct tree_row *row, struct fuse_file_info *fi)
+/* NULL: out of memory, and the request is answered. */
+static struct opening *opening_new(fuse_req_t req, fuse_ino_t id, const struct tree_row *row)
 {
 	struct opening *opening = calloc(1, sizeof(*opening));
 
 	if (!opening) {
 		reply_status(req, -ENOMEM);
-		return;
+		return NULL;
 	}
-	*opening = (struct opening){
-		.req = req,
-		.id = id,
-		.row = row,
-		.object = ino_decode(id).row,
-		.caller = fs_caller(req),
-		.fi = *fi,
-	};
+	opening->req = req;
+	opening->id = id;
+	opening->row = row;
+	opening->object = ino_decode(id).row;
+	opening->caller = fs_caller(req);
+	return opening;
+}
+
+static void open_for_reading(fuse_req_t req, fuse_ino_t id, const struct tree_row *row, const struct fuse_file_info *fi)
+{
+	struct opening *opening = opening_new(req, id, row);
+
+	if (!opening)
+		return;
+	opening->fi = *fi;
 	if (row->flags & (TREE_VERSIONED | TREE_ISSUES))
 		open_certificate(opening);
 	else
@@ -284,23 +292,14 @@ static void open_for_reading(fuse_req_t req, fuse_ino_t id, const struct tree_ro
 
 void open_again(fuse_req_t req, fuse_ino_t id, const struct tree_row *row, uint64_t fh, size_t size)
 {
-	struct opening *opening = calloc(1, sizeof(*opening));
+	struct opening *opening = opening_new(req, id, row);
 
-	if (!opening) {
-		reply_status(req, -ENOMEM);
+	if (!opening)
 		return;
-	}
-	*opening = (struct opening){
-		.req = req,
-		.id = id,
-		.row = row,
-		.object = ino_decode(id).row,
-		.caller = fs_caller(req),
-		.fi = {.fh = fh},
-		.again = true,
-		.direct = true,
-		.read = size,
-	};
+	opening->fi.fh = fh;
+	opening->again = true;
+	opening->direct = true;
+	opening->read = size;
 	open_certificate(opening);
 }
 
