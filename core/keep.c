@@ -255,14 +255,14 @@ static bool put_locked(struct keep *keep, enum keep_kind kind, struct span head,
 	return fits;
 }
 
-bool keep_put(struct keep *keep, enum keep_kind kind, struct span head, struct span bytes, keep_id *id)
+bool keep_put(struct keep *keep, enum keep_kind kind, const void *head, size_t head_size, struct span bytes, keep_id *id)
 {
 	bool kept;
 
-	if (!keep || head.size == 0 || head.size > UINT16_MAX || bytes.size > UINT32_MAX / 2)
+	if (!keep || head_size == 0 || head_size > UINT16_MAX || bytes.size > UINT32_MAX / 2)
 		return false;
 	pthread_mutex_lock(&keep->lock);
-	kept = put_locked(keep, kind, head, bytes, id);
+	kept = put_locked(keep, kind, (struct span){head, head_size}, bytes, id);
 	pthread_mutex_unlock(&keep->lock);
 	return kept;
 }

@@ -35,8 +35,7 @@ static void part_keep(struct stagings *stagings, struct staging *staging, enum u
 		.encrypted = staging->encrypted,
 	};
 
-	(void)keep_put(stagings->keep, KEEP_UPLOAD, (struct span){(const uint8_t *)&head, sizeof(head)}, buffer_span(&part->bytes),
-		       &part->kept);
+	(void)keep_put(stagings->keep, KEEP_UPLOAD, &head, sizeof(head), buffer_span(&part->bytes), &part->kept);
 }
 
 static void keep_all(struct stagings *stagings, struct staging *staging, uint64_t consumer)

@@ -134,7 +134,7 @@ static void leave(struct keep *keep, struct handle *handle)
 	};
 	keep_id id = 0;
 
-	(void)keep_put(keep, KEEP_HANDLE, (struct span){(const uint8_t *)&head, sizeof(head)}, buffer_span(&handle->content), &id);
+	(void)keep_put(keep, KEEP_HANDLE, &head, sizeof(head), buffer_span(&handle->content), &id);
 }
 
 /* Nobody else uses them any more. */

@@ -16,9 +16,8 @@ enum { OF_ONE_MAX = TEMPORARIES_MAX * 3 / 8, OF_USERS_MAX = TEMPORARIES_MAX * 6 
 
 static void put(struct temporaries *t, struct temporary *temporary)
 {
-	const struct span head = {(const uint8_t *)&temporary->head, sizeof(temporary->head)};
-
-	(void)keep_put(t->keep, KEEP_TEMPORARY, head, buffer_span(&temporary->content), &temporary->kept);
+	(void)keep_put(t->keep, KEEP_TEMPORARY, &temporary->head, sizeof(temporary->head), buffer_span(&temporary->content),
+		       &temporary->kept);
 }
 
 /* What was kept is not what it is any more. */

@@ -25,7 +25,7 @@ void keep_close(struct keep *keep); /* leaves the records */
 
 /* Makes a record, or puts other content in the place of *id. False: there is no room, and *id is 0: the old one is gone, too, since what
  * it says is not true any more. */
-bool keep_put(struct keep *keep, enum keep_kind kind, struct span head, struct span bytes, keep_id *id);
+bool keep_put(struct keep *keep, enum keep_kind kind, const void *head, size_t head_size, struct span bytes, keep_id *id);
 
 /* Wipes it, and *id is 0. */
 void keep_drop(struct keep *keep, keep_id *id);

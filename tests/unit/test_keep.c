@@ -50,7 +50,7 @@ static bool put(struct keep *keep, const struct head *head, keep_id *id)
 
 	for (size_t i = 0; i < head->size; i++)
 		bytes[i] = byte_of(head, i);
-	return keep_put(keep, KEEP_UPLOAD, (struct span){(const uint8_t *)head, sizeof(*head)}, (struct span){bytes, head->size}, id);
+	return keep_put(keep, KEEP_UPLOAD, head, sizeof(*head), (struct span){bytes, head->size}, id);
 }
 
 static void look(void *context, keep_id id, const void *record, struct buffer *bytes)
