@@ -124,22 +124,24 @@ static bool holds_only(const struct __user_cap_data_struct sets[_LINUX_CAPABILIT
 	return true;
 }
 
-static bool keep_capabilities(uint64_t kept)
+static int keep_capabilities(uint64_t kept, struct error *err)
 {
 	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
 	struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3] = {0};
+	int r;
 
 	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
-	if (syscall(SYS_capget, &header, sets) < 0)
-		return false;
-	if (holds_only(sets, kept))
-		return true; /* under a filter of system calls that has no capset */
+	r = (int)syscall(SYS_capget, &header, sets);
+	if (r == 0 && holds_only(sets, kept))
+		return 0; /* under a filter of system calls that has no capset */
 	for (int i = 0; i < _LINUX_CAPABILITY_U32S_3; i++) {
 		sets[i].permitted &= (uint32_t)(kept >> (32 * i));
 		sets[i].effective = sets[i].permitted;
 		sets[i].inheritable = 0;
 	}
-	return syscall(SYS_capset, &header, sets) == 0;
+	if (r == 0)
+		r = (int)syscall(SYS_capset, &header, sets);
+	return r == 0 ? 0 : error_set(err, errno, "can't give up capabilities: %s", strerror(errno));
 }
 
 static bool switch_to(const struct passwd *user)
@@ -163,9 +165,8 @@ static int become(const struct config *config, struct error *err)
 	if (!switch_to(user))
 		return error_set(err, errno, "can't become %s (daemon.user): %s: start certfs as root or as that user", config->daemon_user,
 				 strerror(errno));
-	if (!keep_capabilities(0))
-		return error_set(err, errno, "can't give up capabilities: %s", strerror(errno));
-	return check_store(config, err);
+	r = keep_capabilities(0, err);
+	return r == 0 ? check_store(config, err) : r;
 }
 
 #define BIT(cap) (UINT64_C(1) << (cap))
@@ -179,7 +180,7 @@ static int shed(struct error *err)
 	if (geteuid() != 0)
 		return 0;
 	drop_bounding_set(kept);
-	return keep_capabilities(kept) ? 0 : error_set(err, errno, "can't give up capabilities: %s", strerror(errno));
+	return keep_capabilities(kept, err);
 }
 
 /* ---- the supervisor ---- */
@@ -195,7 +196,7 @@ int privilege_reduce(const struct config *config, struct error *err)
 	if (!config->daemon_user[0] || geteuid() != 0)
 		return 0;
 	drop_bounding_set(kept);
-	return keep_capabilities(kept) ? 0 : error_set(err, errno, "can't give up capabilities: %s", strerror(errno));
+	return keep_capabilities(kept, err);
 }
 
 /* ---- all of it ---- */
