@@ -42,6 +42,12 @@ reopen_note reopen_told(struct shared *shared, fuse_ino_t file, const struct cal
 	return caller->resent && atomic_load(&told->request) == caller->request ? 0 : note;
 }
 
+void reopen_forget(struct shared *shared, const struct caller *caller, reopen_note note)
+{
+	if (note)
+		atomic_compare_exchange_strong(&slot_of(shared, caller)->note, &note, 0);
+}
+
 /* ---- open files ---- */
 
 static _Atomic uint32_t *opened(struct shared *shared, fuse_ino_t id)
@@ -71,11 +77,4 @@ bool reopen_stat(struct shared *shared, fuse_ino_t id, fuse_ino_t file, const st
 		return false;
 	reopen_tell(shared, file, caller);
 	return true;
-}
-
-
-void reopen_forget(struct shared *shared, const struct caller *caller, reopen_note note)
-{
-	if (note)
-		atomic_compare_exchange_strong(&slot_of(shared, caller)->note, &note, 0);
 }

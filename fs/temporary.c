@@ -15,6 +15,12 @@ bool temporary_name(const char *name)
 	return name[0] == '.';
 }
 
+/* The bytes are all there, so far. */
+static int usable(const struct temporary *temporary)
+{
+	return temporary ? temporary->head.spoiled : -EIO;
+}
+
 int temporary_create(struct temporaries *t, fuse_ino_t directory, const char *name, mode_t mode, uid_t uid, gid_t gid,
 		     fuse_ino_t *ret)
 {
@@ -143,7 +149,7 @@ int temporary_write(struct temporaries *t, fuse_ino_t id, const void *data, size
 
 	pthread_mutex_lock(&t->lock);
 	temporary = temporary_find(t, id);
-	r = temporary ? temporary->head.spoiled : -EIO;
+	r = usable(temporary);
 	if (temporary)
 		temporary_changed(t, temporary);
 	if (r == 0)
@@ -159,7 +165,7 @@ int temporary_flush(struct temporaries *t, fuse_ino_t id)
 
 	pthread_mutex_lock(&t->lock);
 	temporary = temporary_find(t, id);
-	r = temporary ? temporary->head.spoiled : -EIO;
+	r = usable(temporary);
 	if (temporary)
 		temporary_closed(t, temporary);
 	pthread_mutex_unlock(&t->lock);
@@ -173,7 +179,7 @@ int temporary_read(struct temporaries *t, fuse_ino_t id, struct buffer *ret)
 
 	pthread_mutex_lock(&t->lock);
 	temporary = temporary_find(t, id);
-	r = temporary ? temporary->head.spoiled : -EIO;
+	r = usable(temporary);
 	if (r == 0)
 		buffer_add_span(ret, buffer_span(&temporary->content));
 	pthread_mutex_unlock(&t->lock);

@@ -1,5 +1,4 @@
-/* The list of dot names behind temporary.h, and how it outlives the worker. All calls but the first two of temporary.h's are made under the lock.
- */
+/* The list of dot names behind temporary.h, and how it outlives the worker. All calls here are made under the list's lock. */
 #ifndef FS_TEMPORARY_LIST_H
 #define FS_TEMPORARY_LIST_H
 
