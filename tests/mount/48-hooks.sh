@@ -18,10 +18,11 @@ T='$T'
 SCRIPT
 cat >>"$T/hook" <<'SCRIPT'
 told=$T/told/$(date +%s%N).$$.$CERTFS_HOOK
-env >"$told.env"
+env >"$told.part"
 cat >"$told.json"
 ls /proc/self/fd >"$told.fds"
 cat /proc/self/status >"$told.status"
+mv "$told.part" "$told.env" # last: who sees it finds the others whole
 note() {
     echo "$1 $CERTFS_HOOK ${CERTFS_PROJECT:--} ${CERTFS_APP:--} ${CERTFS_OPERATION:--} ${CERTFS_GENERATION:--}" >>"$T/log.$CERTFS_HOOK" || :
     [ "$CERTFS_HOOK" = event ] || echo "$1 $CERTFS_HOOK $CERTFS_PROJECT $CERTFS_APP $CERTFS_OPERATION $CERTFS_GENERATION" >>"$T/log"
