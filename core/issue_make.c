@@ -274,7 +274,7 @@ static int issuing_find_key(struct issuing *issuing, struct error *err)
 	int r;
 
 	issuing->waiter.ready = key_ready;
-	if (!keeps_key(issuing->view))
+	if (!keeps_key(issuing->view) || issuing->view->generation.id == issuing->keyless)
 		return keypool_take(issuing->core->keypool, type, &issuing->waiter, &issuing->key, err);
 	r = key_of_generation(issuing->core, &issuing->view->generation, &issuing->key, err);
 	return r == 0 ? 1 : r;
@@ -324,12 +324,15 @@ static void issuing_go_on(struct issuing *issuing)
 	struct error err = {0};
 	int r = issuing_find_key(issuing, &err);
 
-	if (r > 0)
+	if (r > 0) {
 		issuing_finish_up(issuing);
-	else if (r == -ESTALE && ++issuing->attempts < ATTEMPTS_MAX) /* another generation came meanwhile and took it: look again */
+	} else if (r == -ESTALE && ++issuing->attempts < ATTEMPTS_MAX) {
+		/* another generation came meanwhile and took it: look again, once at each */
+		issuing->keyless = issuing->view->generation.id;
 		issue_make(issuing);
-	else if (r < 0)
+	} else if (r < 0) {
 		issuing->finished(issuing, r, &err);
+	}
 }
 
 static void decide_task(struct task *task)

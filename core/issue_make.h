@@ -24,6 +24,7 @@ struct issuing {
 	struct keypool_waiter waiter;
 	struct job job;
 	int attempts;
+	rowid keyless;              /* the generation whose key was gone at the last look */
 	int64_t started;            /* clock_monotonic_ns() */
 	struct view *view;          /* what was decided on */
 	struct keypair *key;

@@ -187,6 +187,12 @@ void procedure_start(struct procedures *procedures, rowid app)
 		begin(p);
 }
 
+bool procedure_goes_on(const struct procedure_row *row, const struct view *view)
+{
+	return row->app && row->failed && strcmp(row->kind, "purge") == 0 &&
+	       (row->step <= STEP_ISSUE || !view_attached(view) || view_current(view));
+}
+
 void procedure_name_purge(struct procedure_row *row, int64_t counter)
 {
 	snprintf(row->operation, sizeof(row->operation), "purge-%lld-%lld", (long long)row->app, (long long)counter);

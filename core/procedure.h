@@ -5,6 +5,7 @@
 #ifndef CORE_PROCEDURE_H
 #define CORE_PROCEDURE_H
 
+#include "certfs/view.h"
 #include "core_internal.h"
 
 enum step { STEP_DETAILS, STEP_ISSUE, STEP_PUSH, STEP_PURGE, STEP_RESTART, STEP_END };
@@ -33,6 +34,10 @@ void procedures_tick(struct procedures *procedures);
 
 /* Starts nothing any more: core is about to close. */
 void procedures_stop(struct procedures *procedures);
+
+/* A purge that was given up goes on at its step; not one that had issued, if its certificate is no longer handed out (revoked or
+ * stale since, its signing CA compromised): there is nothing to push. */
+bool procedure_goes_on(const struct procedure_row *row, const struct view *view);
 
 /* The id of a purge: one for each firing of the trigger. */
 void procedure_name_purge(struct procedure_row *row, int64_t counter);

@@ -25,13 +25,15 @@ static int render_trigger(const struct trigger_row *row, const char *would, stru
 	return document_end(&document);
 }
 
-/* Most triggers are refused while nothing can be issued. */
-static void would_issue(const struct view *view, const char *effect, char would[WOULD_SIZE])
+/* Most triggers are refused while nothing can be issued. without: the effect under attach = no, where it is not refused then; else NULL. */
+static void would_issue(const struct view *view, const char *effect, const char *without, char would[WOULD_SIZE])
 {
 	const struct situation situation = view_situation(view);
 	struct error refusal;
 
-	if (device_ca_issuable(&situation, &refusal) < 0)
+	if (without && !view_attached(view))
+		snprintf(would, WOULD_SIZE, "%s", without);
+	else if (device_ca_issuable(&situation, &refusal) < 0)
 		snprintf(would, WOULD_SIZE, "be refused: %s", refusal.text);
 	else
 		snprintf(would, WOULD_SIZE, "%s", effect);
@@ -51,7 +53,7 @@ static int app_trigger(const struct view *view, const char *name, const char *wo
 	return r == 0 ? render_trigger(&row, would, store, out, err) : r;
 }
 
-static int issuing_trigger(const struct view *view, const char *name, const char *how, struct buffer *out,
+static int issuing_trigger(const struct view *view, const char *name, const char *how, const char *without, struct buffer *out,
 			   struct error *err)
 {
 	char effect[EFFECT_SIZE];
@@ -59,7 +61,7 @@ static int issuing_trigger(const struct view *view, const char *name, const char
 
 	snprintf(effect, sizeof(effect), "issue generation %" PRId64 " (1 certificate), %s",
 		 view->app->row.next_number, how);
-	would_issue(view, effect, would);
+	would_issue(view, effect, without, would);
 	return app_trigger(view, name, would, out, err);
 }
 
@@ -67,8 +69,8 @@ int render_renew(const struct view *view, struct buffer *out, struct error *err)
 {
 	const bool keeps = view->generation.id && !view->project->policy.rotate_key;
 
-	return issuing_trigger(view, "renew", keeps ? "keep the key, revoke nothing" : "with a new key, revoke nothing", out,
-			       err);
+	return issuing_trigger(view, "renew", keeps ? "keep the key, revoke nothing" : "with a new key, revoke nothing", NULL,
+			       out, err);
 }
 
 /* One that failed goes on where it stopped (SPEC 5.6). */
@@ -88,11 +90,12 @@ int render_purge(const struct view *view, struct buffer *out, struct error *err)
 
 	if (r < 0)
 		return r;
-	if (row.app && row.failed && strcmp(row.kind, "purge") == 0) {
+	if (procedure_goes_on(&row, view)) {
 		snprintf(would, sizeof(would), "go on with %s at the step that failed: %s", row.operation, step_name(row.step));
 		return app_trigger(view, "purge", would, out, err);
 	}
-	return issuing_trigger(view, "purge", "with a new key; the current certificate becomes stale at once", out, err);
+	return issuing_trigger(view, "purge", "with a new key; the current certificate becomes stale at once",
+			       "issue nothing (attach = no): make the certificate it had stale, and run the hooks", out, err);
 }
 
 int render_revoke(const struct view *view, struct buffer *out, struct error *err)
@@ -164,7 +167,7 @@ int render_update(const struct view *view, struct buffer *out, struct error *err
 	if (view->project->row.next_ca)
 		snprintf(would, sizeof(would), "switch to the staged successor, then %s", effect);
 	else
-		would_issue(view, effect, would);
+		would_issue(view, effect, "re-issue nothing (attach = no)", would);
 	return project_trigger(view, "update", would, out, err);
 }
 
@@ -179,7 +182,7 @@ static int issued_of(const struct view *view, int64_t *ret, struct error *err)
 
 int render_force_update(const struct view *view, struct buffer *out, struct error *err)
 {
-	char effect[EFFECT_SIZE];
+	char effect[EFFECT_SIZE], without[EFFECT_SIZE];
 	char would[WOULD_SIZE];
 	int64_t issued;
 	int r = issued_of(view, &issued, err);
@@ -189,7 +192,10 @@ int render_force_update(const struct view *view, struct buffer *out, struct erro
 	snprintf(effect, sizeof(effect),
 		 "make %" PRId64 " certificate%s stale at once, re-issue all with new keys, and push, purge and restart each",
 		 issued, plural(issued));
-	would_issue(view, effect, would);
+	snprintf(without, sizeof(without),
+		 "issue nothing (attach = no): make %" PRId64 " certificate%s stale at once, and run the hooks of each", issued,
+		 plural(issued));
+	would_issue(view, effect, without, would);
 	return project_trigger(view, "force_update", would, out, err);
 }
 

@@ -151,6 +151,7 @@ struct purge {
 	rowid app;
 	char reason[REASON_SIZE];
 	int grace_hours;
+	bool goes_on; /* with one that was given up */
 };
 
 static void purge_committed(struct verb *verb)
@@ -182,35 +183,35 @@ static int purge_event(struct store *store, const struct caller *caller, const s
 }
 
 /* While nothing can be issued a purge would only take the certificate away: it is refused, and nothing changes. */
-static int purge_possible(struct core *core, rowid app, int *ret_grace_hours, struct error *err)
+static int purge_possible(struct purge *purge, const struct procedure_row *row, struct error *err)
 {
 	_cleanup_view_ struct view *view = NULL;
 	struct situation situation;
-	int r = view_app(core, app, &view, err);
+	int r = view_app(purge->verb.core, purge->app, &view, err);
 
 	if (r < 0)
 		return r;
-	*ret_grace_hours = view->project->policy.revoke_grace_hours;
+	purge->grace_hours = view->project->policy.revoke_grace_hours;
+	purge->goes_on = procedure_goes_on(row, view);
 	if (!view_attached(view))
 		return 0; /* no certificate, but details, user data and hooks */
 	situation = view_situation(view);
 	return device_ca_issuable(&situation, err);
 }
 
-/* A purge that runs queues one more; one that was given up goes on at its step. */
-static int purge_procedure(struct store *store, rowid app, int64_t counter, struct procedure_row *row, struct error *err)
+/* A purge that runs queues one more; one that was given up goes on at its step. But a compromised key that it has issued meanwhile is to be
+ * replaced, whatever it has still to do. */
+static int purge_procedure(const struct purge *purge, struct store *store, int64_t counter, struct procedure_row *row, struct error *err)
 {
-	int r = procedure_get(store, app, row, err);
+	const bool anew = trigger_says_compromised(purge->reason) && row->step > STEP_ISSUE;
 
-	if (r < 0)
-		return r;
 	if (row->app && strcmp(row->kind, "purge") == 0 && !row->failed) {
 		row->queued = 1;
-	} else if (row->app && strcmp(row->kind, "purge") == 0) {
+	} else if (purge->goes_on && !anew) {
 		row->failed = false;
 		row->attempts = 0;
 	} else {
-		*row = (struct procedure_row){.app = app, .kind = "purge", .step = STEP_DETAILS};
+		*row = (struct procedure_row){.app = purge->app, .kind = "purge", .step = STEP_DETAILS};
 		procedure_name_purge(row, counter);
 	}
 	return procedure_put(store, row, err);
@@ -236,8 +237,10 @@ static int purge_apply(struct job *job, struct store *store, struct error *err)
 	struct procedure_row procedure;
 	struct app_row app;
 	int64_t counter;
-	int r = purge_possible(purge->verb.core, purge->app, &purge->grace_hours, err);
+	int r = procedure_get(store, purge->app, &procedure, err);
 
+	if (r == 0)
+		r = purge_possible(purge, &procedure, err);
 	if (r == 0)
 		r = app_by_id(store, purge->app, &app, err);
 	if (r == 0)
@@ -246,7 +249,7 @@ static int purge_apply(struct job *job, struct store *store, struct error *err)
 		return r;
 	job->touched_app = app.id;
 	job->announce = true;
-	r = purge_procedure(store, app.id, counter, &procedure, err);
+	r = purge_procedure(purge, store, counter, &procedure, err);
 	if (r == 0)
 		r = purge_takes_away(purge, store, &app, &procedure, firing.time, err);
 	if (r == 0 && app.revoked_at)
