@@ -205,7 +205,10 @@ static int progress_apply(struct job *job, struct store *store, struct error *er
 	strcpy(row.state, state_wished(v->wish));
 	if (is(row.state, "cancelled"))
 		row.finished_at = clock_now();
-	r = operation_update(store, &row, err);
+	if (row.total == 0) /* no batch has ended yet */
+		r = project_issued(store, row.project, &row.total, err);
+	if (r == 0)
+		r = operation_update(store, &row, err);
 	return r == 0 ? operation_event(store, row.project, "NOTICE", row.kind, row.state, err) : r;
 }
 
