@@ -6,10 +6,10 @@
 #include "certfs/log.h"
 #include "certfs/view.h"
 #include "clock.h"
-#include "details.h"
 #include "event.h"
 #include "hook.h"
 #include "operation.h"
+#include "user_data.h"
 #include "verb.h"
 
 enum { BACKOFF_MAX_SECONDS = 300, STORE_PAUSE_SECONDS = 5 };
@@ -331,9 +331,8 @@ static int call_hook(struct procedure *p, enum hook_kind hook, const struct view
 }
 
 /* What the hook details says replaces the details, if it is good. */
-static int check_output(enum hook_kind hook, const struct buffer *output, struct error *err)
+static int check_output(enum hook_kind hook, const struct view *view, const struct buffer *output, struct error *err)
 {
-	_cleanup_details_ struct details *details = NULL;
 	int r;
 
 	if (hook != HOOK_DETAILS)
@@ -341,7 +340,7 @@ static int check_output(enum hook_kind hook, const struct buffer *output, struct
 	if (buffer_status(output) < 0)
 		return error_set(err, ENOMEM, "out of memory");
 	r = output->size > HOOK_OUTPUT_MAX ? error_set(err, EFBIG, "more than %d bytes: shorten it", HOOK_OUTPUT_MAX) :
-					     details_parse(buffer_span(output), &details, err);
+					     user_data_judge_details(view, buffer_span(output), err);
 	return r < 0 ? error_prefix(err, "the output of the hook details") : 0;
 }
 
@@ -352,7 +351,7 @@ static void step_hook(struct procedure *p, enum hook_kind hook, const struct vie
 	int r = call_hook(p, hook, view, &output, &err);
 
 	if (r == 0)
-		r = check_output(hook, &output, &err);
+		r = check_output(hook, view, &output, &err);
 	if (r < 0)
 		step_failed(p, hook, &err);
 	else

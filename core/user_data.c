@@ -191,6 +191,11 @@ static int check_document(const struct view *view, const char *name, struct span
 	return check_hostname(&named, details, err);
 }
 
+int user_data_judge_details(const struct view *view, struct span text, struct error *err)
+{
+	return check_document(view, "details", text, err);
+}
+
 static int document_view(struct core *core, enum core_scope scope, rowid id, struct view **ret, struct error *err)
 {
 	return scope == CORE_APP ? view_app(core, id, ret, err) : view_project(core, id, ret, err);

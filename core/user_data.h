@@ -19,6 +19,9 @@ int user_data_written(const struct view *view, enum core_scope scope, const char
 /* Its own details over the project's. */
 int user_data_details(const struct view *view, struct details **ret, struct error *err);
 
+/* May the app instance have these details (what the hook says)? EINVAL as for what a user writes. */
+int user_data_judge_details(const struct view *view, struct span text, struct error *err);
+
 /* [w] May the project have that subject? IoT Edge: the common name of a device CA must not be the gateway's hostname. EINVAL where it is
  * that of the details of an app instance, or, if it is the same for all of them, of the project. */
 int user_data_subject(struct store *store, const struct project_row *project, const char *subject, struct error *err);
