@@ -14,7 +14,7 @@
 #include "cleanup.h"
 #include "hook_runner.h"
 
-enum { TEXT_SIZE = 256 };
+enum { TEXT_SIZE = 256, LAST_WORDS_MS = 1000 };
 
 static const char *const names[HOOK_COUNT] = {
 	[HOOK_DETAILS] = "details",
@@ -113,8 +113,9 @@ static void give(int *fd, struct span *rest)
 		shut(fd); /* a hook need not read its input */
 }
 
-/* False: the time is over. */
-static bool converse(struct pipes *pipes, struct span input, struct buffer *output, struct buffer *complaint,
+/* False: the time is over. A process that the hook leaves behind (ssh's ControlPersist) may hold the pipes for ever: when the hook
+ * itself has ended, call says so, only what is still under way is waited for. */
+static bool converse(struct pipes *pipes, int call, struct span input, struct buffer *output, struct buffer *complaint,
 		     int64_t deadline)
 {
 	while (pipes->out[0] >= 0 || pipes->err[0] >= 0) {
@@ -122,13 +123,18 @@ static bool converse(struct pipes *pipes, struct span input, struct buffer *outp
 			{.fd = pipes->in[1], .events = POLLOUT},
 			{.fd = pipes->out[0], .events = POLLIN},
 			{.fd = pipes->err[0], .events = POLLIN},
+			{.fd = call, .events = POLLIN},
 		};
 		const int64_t left = deadline - clock_monotonic();
 
 		if (left <= 0)
+			return call < 0;
+		if (poll(fds, 4, (int)left) < 0 && errno != EINTR)
 			return false;
-		if (poll(fds, 3, (int)left) < 0 && errno != EINTR)
-			return false;
+		if (fds[3].revents) {
+			call = -1;
+			deadline = clock_monotonic() + LAST_WORDS_MS;
+		}
 		if (fds[0].revents)
 			give(&pipes->in[1], &input);
 		if (fds[1].revents)
@@ -144,12 +150,14 @@ static bool wait_answer(int call, int64_t deadline, struct hook_answer *ret)
 {
 	struct pollfd fd = {.fd = call, .events = POLLIN};
 	int64_t left;
+	int n;
 
 	do {
 		left = deadline - clock_monotonic();
-		if (left <= 0)
-			return false;
-	} while (poll(&fd, 1, (int)left) <= 0);
+		n = poll(&fd, 1, left > 0 ? (int)left : 0); /* also when the time is over: it may have ended in time */
+	} while (n <= 0 && left > 0);
+	if (n <= 0)
+		return false;
 	if (recv(call, ret, sizeof(*ret), 0) != (ssize_t)sizeof(*ret))
 		ret->status = SIGKILL; /* as waitpid says that: its guard was ended */
 	return true;
@@ -186,7 +194,7 @@ static int attend(const struct config *config, const struct hook_call *call, int
 	const int64_t deadline = clock_monotonic() + (int64_t)config->hook_timeout_seconds * 1000;
 	struct hook_answer answer = {0};
 
-	if (converse(pipes, call->event, output, &complaint, deadline) && wait_answer(fd, deadline, &answer))
+	if (converse(pipes, fd, call->event, output, &complaint, deadline) && wait_answer(fd, deadline, &answer))
 		return answer.no_user ? no_user(config, err) : outcome(config, call->kind, answer.status, &complaint, err);
 	shutdown(fd, SHUT_WR);
 	if (recv(fd, &answer, sizeof(answer), 0) < 0)
