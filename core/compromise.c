@@ -4,6 +4,7 @@
 #include "audit.h"
 #include "clock.h"
 #include "event.h"
+#include "idlist.h"
 #include "trigger.h"
 #include "verb.h"
 
@@ -90,13 +91,31 @@ void core_app_revoke(struct core *core, const struct caller *caller, rowid app, 
 
 /* ---- compromised ---- */
 
-static int compromised_event(const struct distrust *d, struct store *store, const struct project_row *project,
-			     struct error *err)
+static int compromised_event(const struct distrust *d, struct store *store, rowid id, struct error *err)
 {
-	const struct event event = event_of("ERROR", "signing_ca.compromised", project, NULL);
+	struct project_row project = {0};
+	int r = project_by_id(store, id, &project, err);
+	const struct event event = event_of("ERROR", "signing_ca.compromised", &project, NULL);
 
+	if (r < 0)
+		return r;
+	if (id != d->object)
+		return event_add(store, &event, err,
+				 "the key of a signing CA of this project was marked compromised in another one that uses it: %s; upload "
+				 "another one if it is the active one, then touch force_update", d->reason);
 	return event_add(store, &event, err,
 			 "signing CA marked compromised: %s; upload another one, then touch force_update", d->reason);
+}
+
+/* One event for each project that is concerned. */
+static int compromised_events(const struct distrust *d, struct store *store, rowid key, struct error *err)
+{
+	_cleanup_idlist_ struct idlist projects = {0};
+	int r = signing_key_projects(store, key, clock_now(), idlist_collect, &projects, err);
+
+	for (size_t i = 0; r == 0 && i < projects.count; i++)
+		r = compromised_event(d, store, projects.id[i], err);
+	return r;
 }
 
 static int compromised_apply(struct job *job, struct store *store, struct error *err)
@@ -118,7 +137,7 @@ static int compromised_apply(struct job *job, struct store *store, struct error 
 		return r; /* already marked: the counter only */
 	r = signing_key_compromise(store, ca.key, clock_now(), d->reason, err);
 	job->touched_all = true; /* the key may be in other projects, too */
-	return r == 0 ? compromised_event(d, store, &project, err) : r;
+	return r == 0 ? compromised_events(d, store, ca.key, err) : r;
 }
 
 void core_compromised(struct core *core, const struct caller *caller, rowid project, struct span text, core_done done,

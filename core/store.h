@@ -162,6 +162,10 @@ int signing_key_put(struct store *store, const uint8_t spki[FINGERPRINT_SIZE], s
 /* [w] Marks the key, for ever, and the next revision for the projects that sign with it: what is being issued there is made again, or refused. */
 int signing_key_compromise(struct store *store, rowid id, unixtime now, const char *reason, struct error *err);
 
+/* The projects where that key signs, is staged, or has signed what has not ended. each: what is negative ends the walk. */
+int signing_key_projects(struct store *store, rowid key, unixtime now, int (*each)(void *context, rowid project), void *context,
+			 struct error *err);
+
 /* ---- operations (store_operation.c) ---- */
 
 /* The newest of a project; id 0 if there was none. */

@@ -215,6 +215,18 @@ int signing_key_compromise(struct store *store, rowid id, unixtime now, const ch
 				     "UPDATE project SET revision=revision+1 WHERE signing_ca IN (SELECT id FROM signing_ca WHERE key=?)", "i", id);
 }
 
+int signing_key_projects(struct store *store, rowid key, unixtime now, int (*each)(void *context, rowid project), void *context,
+			 struct error *err)
+{
+	_cleanup_statement_ sqlite3_stmt *stmt = statement(
+		store, err,
+		"SELECT DISTINCT project.id FROM signing_ca JOIN project ON project.id=signing_ca.project WHERE signing_ca.key=?"
+		" AND (signing_ca.id IN (project.signing_ca, project.next_ca) OR signing_ca.last_not_after>?) ORDER BY project.id",
+		"ii", key, now);
+
+	return rows_each_id(store, stmt, each, context, err);
+}
+
 int signing_ca_each(struct store *store, int (*each)(void *context, rowid id), void *context, struct error *err)
 {
 	_cleanup_statement_ sqlite3_stmt *stmt = statement(store, err, "SELECT id FROM signing_ca ORDER BY id", "");

@@ -89,6 +89,10 @@ LINES
 assert_eq "$(field "$r/status" state) $(state r a) $(state q a)" "COMPROMISED COMPROMISED COMPROMISED" "states, also elsewhere"
 cat "$p/apps/a/device_ca.pem" >"$T/after.pem" 2>"$T/error" || assert_has "$(cat "$T/error")" 'Key has been revoked' "p/a"
 assert_ne "$(state p a)" VALID "a certificate under a replaced signing CA that was compromised elsewhere"
+for project in q r; do
+    assert_eq "$(grep -c '"severity":"ERROR","type":"signing_ca.compromised".*copied to a laptop' "$PROJECTS/$project/events")" 1 \
+        "events of a compromised key in $project"
+done
 assert_eq "$(cat "$p/signing_ca/affected")" $'a\nb' "affected in a project that had replaced it"
 
 # rejected_by PROJECT NAME [next/]: the upload of key and certificate is refused, and status says why
