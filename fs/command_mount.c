@@ -227,6 +227,8 @@ static int store_ready(struct mount_request *request, int *ret_lock, struct erro
 			return r;
 	} else {
 		r = lock_store(config, ret_lock, err);
+		if (r == 0 && request->connection < 0)
+			r = mountpoint_prepare(request->mountpoint, err); /* or a store would be made for a mount that can't be */
 		if (r < 0)
 			return r;
 	}

@@ -33,6 +33,7 @@ mkdir "$T/second"
 refuses "(process|pid) ($SUPERVISOR_PID|$WORKER_PID)" mount -c "$CONF" "$T/second"
 printf '[store]\npath = %s\n' "$T/store/other.db" >"$T/other.conf"
 refuses 'in use|mounted|busy' mount -c "$T/other.conf" "$MNT"
+[ ! -e "$T/store/other.db" ] || fail "a store was made for a mount that was refused"
 rm -f "$T"/store/other.db*
 assert_errno OK read "$PROJECTS/p/apps/gw/bundle.pem"
 check_clean # also while mounted
