@@ -23,8 +23,9 @@
 #include "fs/tree.h"
 #include "fs/worker.h"
 
-/* A lone client has two requests waiting at times: the end of one reading and the begin of the next. */
-enum { QUEUE_LONG = 4 };
+/* Requests of ever other clients behind which more waited, less those that say the opposite: from when on there is a crowd, and the most that
+ * is counted. */
+enum { CROWD = 4, CROWD_MAX = 8 };
 
 enum { RECEIVERS = 2, TICK_SECONDS = 2, WAKE_PAUSE_NS = 1000 * 1000, UNMOUNTED_MAX_SECONDS = 5 };
 
@@ -38,7 +39,8 @@ struct worker {
 	atomic_bool ended;    /* a receiver has seen the end */
 	sem_t help;           /* wakes the helpers, posted once for each time that called becomes true */
 	atomic_bool called;
-	atomic_int in_a_row;  /* requests of the first receiver behind which others waited */
+	atomic_int crowd;     /* see watch_queue */
+	uint32_t client;      /* the thread whose request the first receiver had last */
 	atomic_int busy;      /* receivers with a request that may take long */
 };
 
@@ -57,7 +59,7 @@ static void buffer_protect(const struct fuse_buf *buffer)
 }
 
 /* Two threads that sleep in read() are woken in turns, and a lone client pays for it with twice the time for each request. So there is one that
- * always receives; the others help while requests queue up, or while one is at work that may take long. */
+ * always receives; the others help while several clients' requests queue up, or while one is at work that may take long. */
 
 static bool request_waits(const struct worker *worker)
 {
@@ -68,13 +70,29 @@ static bool request_waits(const struct worker *worker)
 
 static bool help_wanted(struct worker *worker)
 {
-	return atomic_load(&worker->busy) > 0 || atomic_load(&worker->in_a_row) >= QUEUE_LONG;
+	return atomic_load(&worker->busy) > 0 || atomic_load(&worker->crowd) >= CROWD;
 }
 
 static void call_help(struct worker *worker)
 {
 	if (!atomic_exchange(&worker->called, true))
 		sem_post(&worker->help);
+}
+
+/* A lone client has two requests waiting all the time, the end of one reading and the begin of the next, where it shares a core with us. That is
+ * no queue that two threads would shorten. The kernel's own requests, without a client, say nothing. */
+static void watch_queue(struct worker *worker, const struct fuse_in_header *request)
+{
+	const uint32_t client = request->pid;
+	const int crowd = atomic_load(&worker->crowd);
+
+	if (client == 0)
+		return;
+	if (client != worker->client && request_waits(worker))
+		atomic_store(&worker->crowd, crowd < CROWD_MAX ? crowd + 1 : crowd);
+	else
+		atomic_store(&worker->crowd, crowd > 0 ? crowd - 1 : 0);
+	worker->client = client;
 }
 
 static bool is_looked_up_quickly(const struct fuse_in_header *request)
@@ -177,7 +195,8 @@ static void *receiver_run(void *argument)
 	prctl(PR_SET_NAME, "certfs-recv"); /* by itself: what other threads are called is in /proc, which is read only here */
 	take_wakes();
 	while (!is_over(worker) && receive_one(worker, &buffer)) {
-		atomic_store(&worker->in_a_row, request_waits(worker) ? worker->in_a_row + 1 : 0);
+		if (buffer.mem)
+			watch_queue(worker, buffer.mem);
 		if (help_wanted(worker))
 			call_help(worker);
 	}

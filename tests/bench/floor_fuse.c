@@ -1,4 +1,5 @@
-/* The floor under reads: the least that a FUSE filesystem can do. A directory of files a0000001, a0000002, …, all with the same text.
+/* The floor under reads: the least that a FUSE filesystem can do. A directory of files a0000001, a0000002, …, all with the same text; below
+ * d, d/d and so on are the same ones, for a path that is as long as that beside it.
  *
  *   floor_fuse MOUNTPOINT COUNT cached|uncached SIZE
  *
@@ -19,6 +20,14 @@ static struct {
 	char *text;
 } floor_fs;
 
+/* Node ids of d, d/d, …; those of the files are their numbers + 1. */
+static const fuse_ino_t first_directory = 1ULL << 40;
+
+static bool is_directory(fuse_ino_t ino)
+{
+	return ino == FUSE_ROOT_ID || ino >= first_directory;
+}
+
 static double timeout(void)
 {
 	return floor_fs.cached ? 3600 : 0;
@@ -28,19 +37,29 @@ static struct stat attributes(fuse_ino_t ino)
 {
 	struct stat st = {.st_ino = ino, .st_mode = S_IFREG | 0444, .st_nlink = 1, .st_size = (off_t)floor_fs.size};
 
-	if (ino == FUSE_ROOT_ID) {
+	if (is_directory(ino)) {
 		st.st_mode = S_IFDIR | 0555;
 		st.st_nlink = 2;
 	}
 	return st;
 }
 
-static void on_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
+/* 0: there is no such name. */
+static fuse_ino_t find(fuse_ino_t parent, const char *name)
 {
 	const long number = name[0] == 'a' ? strtol(name + 1, NULL, 10) : 0;
-	struct fuse_entry_param entry = {.ino = (fuse_ino_t)number + 1, .attr_timeout = timeout(), .entry_timeout = timeout()};
+	const long depth = parent == FUSE_ROOT_ID ? 0 : (long)(parent - first_directory) + 1;
 
-	if (parent != FUSE_ROOT_ID || number < 1 || number > floor_fs.count) {
+	if (strcmp(name, "d") == 0)
+		return first_directory + (fuse_ino_t)depth;
+	return number >= 1 && number <= floor_fs.count ? (fuse_ino_t)(depth * floor_fs.count + number) + 1 : 0;
+}
+
+static void on_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	struct fuse_entry_param entry = {.ino = find(parent, name), .attr_timeout = timeout(), .entry_timeout = timeout()};
+
+	if (entry.ino == 0) {
 		fuse_reply_err(req, ENOENT);
 		return;
 	}
