@@ -1,6 +1,7 @@
 /* One connection to the store: opening, transactions, statements. */
 #include "store_internal.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -101,13 +102,22 @@ static int store_configure(struct store *store, struct error *err)
 			  err);
 }
 
+/* Without totals of memory that nobody asks for: their lock is taken at each malloc. */
+static void library_configure(void)
+{
+	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
 /* Readers open for writing too: a reader may have to make the WAL's index; query_only keeps it from changing rows. */
 static int store_connect(struct store *store, struct error *err)
 {
+	static pthread_once_t configured = PTHREAD_ONCE_INIT;
 	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE |
 		    (store->mode == STORE_CREATE ? SQLITE_OPEN_CREATE : 0);
-	int rc = sqlite3_open_v2(store->path, &store->db, flags, NULL);
+	int rc;
 
+	pthread_once(&configured, library_configure);
+	rc = sqlite3_open_v2(store->path, &store->db, flags, NULL);
 	return rc == SQLITE_OK ? store_configure(store, err) : store_fail(store, rc, err);
 }
 
