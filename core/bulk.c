@@ -14,7 +14,9 @@
 #include "rollout.h"
 #include "writer.h"
 
-enum { BATCH = 256 };
+/* Between two batches of a job the signers wait for the disk, and within one nobody can pause it: so the first is small, and each may be twice
+ * as large as the one before. All jobs together have ALL_MAX under way, to bound memory, but each gets on. */
+enum { BATCH_MIN = 16, BATCH_FIRST = 64, BATCH_MAX = 1024, ALL_MAX = 2048 };
 
 struct bulk_order {
 	struct issue_order order;
@@ -28,8 +30,9 @@ struct bulk {
 	struct task task;
 	rowid project;
 	struct operation_row row; /* as last read */
-	struct bulk_order order[BATCH];
-	int count;                /* orders of this batch */
+	struct bulk_order *order; /* the batch; NULL between two */
+	int count;                /* orders of it */
+	int count_max;            /* for the next one */
 	rowid last;               /* the last app instance of it */
 	struct rollout rollout;
 	int waiting, failed;      /* of the batch; protected by the lock of struct bulks, as what follows */
@@ -43,8 +46,9 @@ struct bulk {
 struct bulks {
 	struct core *core;
 	pthread_mutex_t lock;
-	struct bulk *list; /* protected by lock */
-	bool stopping;     /* protected by lock */
+	struct bulk *list; /* protected by lock, as what follows */
+	int under_way;     /* orders of all batches */
+	bool stopping;
 };
 
 int bulks_new(struct core *core, struct bulks **ret, struct error *err)
@@ -150,11 +154,21 @@ static void bulk_noted(void *context, int r, int64_t result, const struct error 
 	bulk_rest_for_a_tick(bulk);
 }
 
+static void batch_free(struct bulk *bulk)
+{
+	pthread_mutex_lock(&bulk->bulks->lock);
+	bulk->bulks->under_way -= bulk->count;
+	pthread_mutex_unlock(&bulk->bulks->lock);
+	free(bulk->order);
+	bulk->order = NULL;
+}
+
 static void batch_ended(struct task *task)
 {
 	struct bulk *bulk = task_bulk(task);
 	struct operation_row row = bulk->row;
 
+	batch_free(bulk);
 	if (bulk->interrupted) {
 		bulk_rest(bulk, false);
 		return;
@@ -226,9 +240,33 @@ static void app_submit(struct bulk_order *order)
 	procedure_run(core->procedures, &row, procedure_done, order);
 }
 
-static void batch_submit(struct bulk *bulk, const rowid *apps, int count)
+static int batch_room(const struct bulk *bulk)
 {
+	int room;
+
+	pthread_mutex_lock(&bulk->bulks->lock);
+	room = ALL_MAX - bulk->bulks->under_way;
+	pthread_mutex_unlock(&bulk->bulks->lock);
+	return room < BATCH_MIN ? BATCH_MIN : room < bulk->count_max ? room : bulk->count_max;
+}
+
+static int batch_new(struct bulk *bulk, int count, struct error *err)
+{
+	bulk->order = calloc((size_t)count, sizeof(*bulk->order));
+	if (!bulk->order)
+		return error_set(err, ENOMEM, "out of memory");
+	pthread_mutex_lock(&bulk->bulks->lock);
+	bulk->bulks->under_way += count;
+	pthread_mutex_unlock(&bulk->bulks->lock);
 	bulk->count = count;
+	bulk->count_max = bulk->count_max < BATCH_MAX ? 2 * bulk->count_max : BATCH_MAX;
+	return 0;
+}
+
+static void batch_submit(struct bulk *bulk, const rowid *apps)
+{
+	const int count = bulk->count; /* the last one done ends the batch */
+
 	bulk->interrupted = false;
 	bulk->last = apps[count - 1];
 	bulk->waiting = count;
@@ -246,7 +284,7 @@ static void batch_submit(struct bulk *bulk, const rowid *apps, int count)
 /* ---- listing ---- */
 
 /* The next app instances, or 0 at the end, or the error. EAGAIN: there are some, but not now. */
-static int batch_list(struct bulk *bulk, rowid apps[BATCH], struct error *err)
+static int batch_list(struct bulk *bulk, rowid apps[BATCH_MAX], struct error *err)
 {
 	struct core *core = bulk->bulks->core;
 	struct store *store;
@@ -259,7 +297,7 @@ static int batch_list(struct bulk *bulk, rowid apps[BATCH], struct error *err)
 	if (bulk->row.total == 0) /* counted here and not by the trigger, whose time must not depend on it */
 		r = project_issued(store, bulk->project, &bulk->row.total, err);
 	if (r == 0)
-		r = rollout_read(&bulk->rollout, core, bulk->project, BATCH, err);
+		r = rollout_read(&bulk->rollout, core, bulk->project, batch_room(bulk), err);
 	count = r == 0 ? app_issued_after(store, bulk->project, bulk->row.cursor, apps, bulk->rollout.room, err) : r;
 	if (count <= 0)
 		return count;
@@ -288,14 +326,16 @@ static void bulk_step(struct task *task)
 {
 	struct bulk *bulk = task_bulk(task);
 	struct operation_row row;
-	rowid apps[BATCH];
+	rowid apps[BATCH_MAX];
 	struct error err;
 	int count = batch_list(bulk, apps, &err);
 
-	if (count > 0) {
-		batch_submit(bulk, apps, count);
+	if (count > 0 && batch_new(bulk, count, &err) == 0) {
+		batch_submit(bulk, apps);
 		return;
 	}
+	if (count > 0)
+		count = -ENOMEM;
 	if (count < 0) {
 		bulk_without_batch(bulk, count, &err);
 		return;
@@ -322,6 +362,7 @@ static struct bulk *bulk_get(struct bulks *bulks, rowid project)
 	bulk->bulks = bulks;
 	bulk->project = project;
 	bulk->resting = true;
+	bulk->count_max = BATCH_FIRST;
 	bulk->next = bulks->list;
 	bulks->list = bulk;
 	return bulk;
