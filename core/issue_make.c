@@ -201,7 +201,7 @@ static int issuing_sign(struct issuing *issuing, struct error *err)
 
 static void issuing_commit(struct issuing *issuing)
 {
-	issuing->job = (struct job){.apply = issuing_apply, .done = issuing_committed, .repeatable = true};
+	issuing->job = (struct job){.apply = issuing_apply, .done = issuing_committed, .repeatable = true, .patient = issuing->task.patient};
 	if (issuing->order->cause == ISSUE_FOR_RENEW)
 		issuing->job.caller = issuing->order->caller;
 	writer_submit(issuing->core->writer, &issuing->job);
@@ -353,6 +353,7 @@ void issue_make(struct issuing *issuing)
 {
 	issuing_reset(issuing);
 	issuing->task.run = decide_task;
+	issuing->task.patient = issuing->order->cause == ISSUE_FOR_UPDATE;
 	writer_expect(issuing->core->writer, 1);
 	pool_submit(issuing->core->pool, &issuing->task);
 }

@@ -8,30 +8,61 @@
 
 enum { THREADS_MAX = 32, SIGNERS_MAX = 8 };
 
+/* Each so manieth task is one that others may overtake, if there is one: nothing waits for ever. */
+enum { PATIENCE = 8 };
+
+struct line {
+	struct task *head;
+	struct task **tail;
+};
+
 struct pool {
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
-	struct task *head; /* protected by lock, as what follows */
-	struct task **tail;
+	struct line urgent; /* protected by lock, as what follows */
+	struct line patient;
+	unsigned int taken;
 	bool ending;
 	char name[16];
 	int threads;
 	pthread_t thread[THREADS_MAX];
 };
 
+static void line_add(struct line *line, struct task *task)
+{
+	task->next = NULL;
+	*line->tail = task;
+	line->tail = &task->next;
+}
+
+/* NULL: nobody stands there. */
+static struct task *line_take(struct line *line)
+{
+	struct task *task = line->head;
+
+	if (!task)
+		return NULL;
+	line->head = task->next;
+	if (!line->head)
+		line->tail = &line->head;
+	return task;
+}
+
+static struct task *pool_next(struct pool *pool)
+{
+	const bool turn = ++pool->taken % PATIENCE == 0;
+	struct task *task = line_take(turn ? &pool->patient : &pool->urgent);
+
+	return task ? task : line_take(turn ? &pool->urgent : &pool->patient);
+}
+
 static struct task *pool_take(struct pool *pool)
 {
 	struct task *task;
 
 	pthread_mutex_lock(&pool->lock);
-	while (!pool->head && !pool->ending)
+	while (!(task = pool_next(pool)) && !pool->ending)
 		pthread_cond_wait(&pool->wake, &pool->lock);
-	task = pool->head;
-	if (task) {
-		pool->head = task->next;
-		if (!pool->head)
-			pool->tail = &pool->head;
-	}
 	pthread_mutex_unlock(&pool->lock);
 	return task;
 }
@@ -63,7 +94,8 @@ int pool_new(int threads, const char *name, struct pool **ret, struct error *err
 
 	if (!pool)
 		return error_set(err, ENOMEM, "out of memory");
-	pool->tail = &pool->head;
+	pool->urgent.tail = &pool->urgent.head;
+	pool->patient.tail = &pool->patient.head;
 	snprintf(pool->name, sizeof(pool->name), "%s", name);
 	pthread_mutex_init(&pool->lock, NULL);
 	pthread_cond_init(&pool->wake, NULL);
@@ -98,10 +130,8 @@ void pool_free(struct pool *pool)
 
 void pool_submit(struct pool *pool, struct task *task)
 {
-	task->next = NULL;
 	pthread_mutex_lock(&pool->lock);
-	*pool->tail = task;
-	pool->tail = &task->next;
+	line_add(task->patient ? &pool->patient : &pool->urgent, task);
 	pthread_cond_signal(&pool->wake);
 	pthread_mutex_unlock(&pool->lock);
 }

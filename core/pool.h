@@ -1,6 +1,9 @@
-/* A few threads that do what takes long: make keys, sign, judge uploads. First come, first served. */
+/* A few threads that do what takes long: make keys, sign, judge uploads. First come, first served, but for
+ * what can wait (a job's certificates), which most others overtake. */
 #ifndef CORE_POOL_H
 #define CORE_POOL_H
+
+#include <stdbool.h>
 
 #include "certfs/error.h"
 
@@ -8,7 +11,8 @@ struct pool;
 
 /* A piece of work; embed it. run() owns it from the moment it is called. */
 struct task {
-	struct task *next;
+	struct task *next; /* the pool's */
+	bool patient;      /* nobody waits for just this one */
 	void (*run)(struct task *task);
 };
 

@@ -11,6 +11,14 @@
 
 enum { BATCH_MAX = 1000, BATCH_GOOD = 128, WAIT_NS = 1000 * 1000, ANSWERS_KEPT_SECONDS = 600 };
 
+/* Of jobs that can wait: in a transaction of their own, and in one that somebody waits for. */
+enum { PATIENT_MAX = 128, PATIENT_BESIDE = 32 };
+
+struct line {
+	struct job *head;
+	struct job **tail;
+};
+
 struct writer {
 	struct store *store; /* only the thread's */
 	uint64_t connection;
@@ -22,9 +30,9 @@ struct writer {
 	pthread_t thread;
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
-	struct job *head; /* protected by lock, as what follows */
-	struct job **tail;
-	int queued;
+	struct line urgent; /* protected by lock, as what follows */
+	struct line patient;
+	int queued;         /* in both */
 	int expected;      /* see writer_expect */
 	bool waits_for_more;
 	bool ending;
@@ -51,25 +59,49 @@ static void wait_for_more(struct writer *writer)
 	writer->waits_for_more = false;
 }
 
-/* Takes up to BATCH_MAX jobs; waits for the first. NULL: the end has come and nothing is left. */
+static void line_add(struct line *line, struct job *job)
+{
+	job->next = NULL;
+	*line->tail = job;
+	line->tail = &job->next;
+}
+
+/* Moves at most so many. */
+static int line_move(struct line *from, struct line *to, int most)
+{
+	int n = 0;
+
+	for (struct job *job; n < most && (job = from->head); n++) {
+		from->head = job->next;
+		line_add(to, job);
+	}
+	if (!from->head)
+		from->tail = &from->head;
+	return n;
+}
+
+static void line_init(struct line *line)
+{
+	line->head = NULL;
+	line->tail = &line->head;
+}
+
+/* Waits for the first. NULL: the end has come and nothing is left. */
 static struct job *writer_take(struct writer *writer)
 {
-	struct job *batch;
-	struct job **last = &batch;
+	struct line batch;
+	int n;
 
+	line_init(&batch);
 	pthread_mutex_lock(&writer->lock);
-	while (!writer->head && !writer->ending)
+	while (writer->queued == 0 && !writer->ending)
 		pthread_cond_wait(&writer->wake, &writer->lock);
 	wait_for_more(writer);
-	batch = writer->head;
-	for (int n = 0; *last && n < BATCH_MAX; n++, writer->queued--)
-		last = &(*last)->next;
-	writer->head = *last;
-	if (!writer->head)
-		writer->tail = &writer->head;
-	*last = NULL;
+	n = line_move(&writer->urgent, &batch, BATCH_MAX);
+	n += line_move(&writer->patient, &batch, n > 0 ? PATIENT_BESIDE : PATIENT_MAX);
+	writer->queued -= n;
 	pthread_mutex_unlock(&writer->lock);
-	return batch;
+	return batch.head;
 }
 
 /* 1: the job is a resent request that was answered before. */
@@ -266,7 +298,8 @@ int writer_new(const char *path, uint64_t connection, bool read_only, const stru
 	writer->connection = connection;
 	writer->read_only = read_only;
 	writer->hooks = *hooks;
-	writer->tail = &writer->head;
+	line_init(&writer->urgent);
+	line_init(&writer->patient);
 	pthread_mutex_init(&writer->lock, NULL);
 	pthread_cond_init(&writer->wake, NULL);
 	trouble_init(&writer->trouble);
@@ -300,10 +333,8 @@ void writer_free(struct writer *writer)
 
 void writer_submit(struct writer *writer, struct job *job)
 {
-	job->next = NULL;
 	pthread_mutex_lock(&writer->lock);
-	*writer->tail = job;
-	writer->tail = &job->next;
+	line_add(job->patient ? &writer->patient : &writer->urgent, job);
 	writer->queued++;
 	if (!writer->waits_for_more || !worth_waiting(writer))
 		pthread_cond_signal(&writer->wake);

@@ -17,6 +17,7 @@ struct job {
 	struct caller caller; /* caller.request != 0: remembered with its result */
 	int64_t result;       /* set by apply; what a resent request is answered with */
 	bool repeatable;      /* set by its maker: apply may be undone and run again: a batch of such jobs needs no savepoints */
+	bool patient;         /* set by its maker: nobody waits for just this one, others may overtake it */
 	bool when_read_only;  /* set by its maker: it is no change of the tree, and done under -o ro, too */
 	bool replayed;        /* this was a resent request that had been applied: only result is set */
 	rowid touched_project; /* set by apply: snapshots to drop from the caches, 0: none */
@@ -51,7 +52,7 @@ int writer_new(const char *path, uint64_t connection, bool read_only, const stru
 /* Commits everything that was submitted, then ends the thread. */
 void writer_free(struct writer *writer);
 
-/* Hands the job over; done() will run. Any thread, done() callbacks included. */
+/* Hands the job over; done() will run. Jobs are applied in the order of their coming, but for patient ones. Any thread, done() callbacks included. */
 void writer_submit(struct writer *writer, struct job *job);
 
 /* by jobs more (or, negative, fewer) will be submitted very soon: the writer lets them into the transaction that it is about to begin, for a

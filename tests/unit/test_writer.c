@@ -287,6 +287,38 @@ static void test_failing_repeatable_job(void **state)
 	fail_in_batch(*state, true);
 }
 
+/* What can wait is overtaken, and done nevertheless: in one more transaction, if there is much of it. */
+static void test_patient(void **state)
+{
+	enum { PATIENT = 300 };
+	struct order *orders = calloc(PATIENT + 2, sizeof(*orders)), *blocker = &orders[PATIENT], *urgent = &orders[PATIENT + 1];
+	struct fixture *f = *state;
+
+	order_make(blocker, f, "blocker");
+	blocker->blocks = true;
+	order_make(urgent, f, "urgent");
+	pthread_mutex_lock(&f->gate);
+	submit(blocker);
+	for (int i = 0; i < PATIENT; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "p%d", i);
+		order_make(&orders[i], f, name);
+		orders[i].job.patient = true;
+		submit(&orders[i]);
+	}
+	submit(urgent);
+	pthread_mutex_unlock(&f->gate);
+	await(f, PATIENT + 2);
+	for (int i = 0; i < PATIENT; i++) {
+		assert_int_equal(orders[i].r, 0);
+		assert_true(i == 0 || orders[i].job.result > orders[i - 1].job.result);
+	}
+	assert_true(urgent->job.result < orders[PATIENT / 2].job.result); /* some may have been in the blocker's transaction */
+	assert_int_equal(count_projects(f), PATIENT + 2);
+	free(orders);
+}
+
 /* What is expected and does not come keeps nobody. */
 static void test_expected(void **state)
 {
@@ -508,6 +540,7 @@ int main(void)
 		TEST(test_failing_job),
 		TEST(test_failing_repeatable_job),
 		TEST(test_expected),
+		TEST(test_patient),
 		TEST(test_resent),
 		TEST(test_resent_after_failure),
 		TEST(test_resent_in_batch),
