@@ -16,7 +16,7 @@
 
 /* Between two batches of a job the signers wait for the disk, and within one nobody can pause it: so the first is small, and each may be twice
  * as large as the one before. All jobs together have ALL_MAX under way, to bound memory, but each gets on. */
-enum { BATCH_MIN = 16, BATCH_FIRST = 64, BATCH_MAX = 1024, ALL_MAX = 2048 };
+enum { BATCH_MIN = 16, BATCH_FIRST = 128, BATCH_MAX = 1024, ALL_MAX = 2048 };
 
 struct bulk_order {
 	struct issue_order order;

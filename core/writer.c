@@ -9,10 +9,10 @@
 #include "event_log.h"
 #include "trouble.h"
 
-enum { BATCH_MAX = 1000, BATCH_GOOD = 128, WAIT_NS = 1000 * 1000, ANSWERS_KEPT_SECONDS = 600 };
+enum { BATCH_MAX = 1000, BATCH_GOOD = 128, WAIT_NS = 300 * 1000, ANSWERS_KEPT_SECONDS = 600 };
 
-/* Of jobs that can wait: in a transaction of their own, and in one that somebody waits for. */
-enum { PATIENT_MAX = 128, PATIENT_BESIDE = 32 };
+/* For jobs that can wait: how long for more of them, how many in a transaction of their own, and in one that somebody waits for. */
+enum { PATIENT_WAIT_NS = 1000 * 1000, PATIENT_MAX = 128, PATIENT_BESIDE = 32 };
 
 struct line {
 	struct job *head;
@@ -49,7 +49,7 @@ static void wait_for_more(struct writer *writer)
 	struct timespec end;
 
 	clock_gettime(CLOCK_MONOTONIC, &end);
-	end.tv_nsec += WAIT_NS;
+	end.tv_nsec += writer->urgent.head ? WAIT_NS : PATIENT_WAIT_NS;
 	end.tv_sec += end.tv_nsec / 1000000000;
 	end.tv_nsec %= 1000000000;
 	writer->waits_for_more = true;
