@@ -56,7 +56,7 @@ void writer_free(struct writer *writer);
 void writer_submit(struct writer *writer, struct job *job);
 
 /* by jobs more (or, negative, fewer) will be submitted very soon: the writer lets them into the transaction that it is about to begin, for a
- * millisecond at most. A job that is submitted is still counted: say so after that. Any thread. */
+ * millisecond at most, and a third of one if somebody waits. A job that is submitted is still counted: say so after that. Any thread. */
 void writer_expect(struct writer *writer, int by);
 
 /* A connection for reading failed, err says why: it gets into the log, and into the events as the writer's own failures do, when the
