@@ -5,6 +5,7 @@
 #include "clock.h"
 #include "event.h"
 #include "name.h"
+#include "successor.h"
 
 void activation_clear(struct activation *activation)
 {
@@ -221,6 +222,16 @@ static int find_target(struct activation *activation, struct store *store, const
 	return r < 0 ? r : 0;
 }
 
+/* What certfs has staged or requested to follow the replaced signing CA goes with it: an update would switch back to that, and the new one
+ * would have no successor of its own. What the user has staged stays. */
+static int drop_outdated(struct store *store, const struct project_row *project, struct error *err)
+{
+	bool ours = false;
+	int r = project->next_ca ? successor_is_ours(store, project, &ours, err) : 0;
+
+	return r == 0 && (ours || project->csr_key) ? project_set_next(store, project->id, ours ? 0 : project->next_ca, 0, err) : r;
+}
+
 /* What replaces the active one drops what was staged to do so. */
 static int place(const struct activation *activation, struct store *store, const struct project_row *project,
 		 rowid signing_ca, struct error *err)
@@ -233,7 +244,9 @@ static int place(const struct activation *activation, struct store *store, const
 	if (r == 0)
 		r = object_written(store, "project", project->id, clock_now(), err);
 	if (r == 0 && project->next_ca == signing_ca)
-		r = project_set_next(store, project->id, 0, project->csr_key, err);
+		r = project_set_next(store, project->id, 0, 0, err);
+	else if (r == 0 && project->signing_ca && project->signing_ca != signing_ca)
+		r = drop_outdated(store, project, err);
 	return r == 0 ? operation_release(store, project->id, err) : r;
 }
 

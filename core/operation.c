@@ -103,19 +103,16 @@ static int force_update_apply(struct job *job, struct store *store, struct error
 	return r == 0 ? operation_start(v, job, store, err) : r;
 }
 
-/* The staged successor becomes the active signing CA (SPEC 5.4). */
+/* The staged successor becomes the active signing CA (SPEC 5.4). What csr.pem asks for is another one for that which it replaces. */
 static int switch_to_next(struct store *store, const struct project_row *project, struct error *err)
 {
 	const struct event event = event_of("NOTICE", "signing_ca.activated", project, NULL);
-	struct signing_ca_row next;
-	int r = signing_ca_by_id(store, project->next_ca, &next, err);
+	int r = project_set_signing_ca(store, project->id, project->next_ca, err);
 
-	if (r == 0)
-		r = project_set_signing_ca(store, project->id, project->next_ca, err);
 	if (r == 0)
 		r = object_written(store, "project", project->id, clock_now(), err);
 	if (r == 0)
-		r = project_set_next(store, project->id, 0, next.key == project->csr_key ? 0 : project->csr_key, err);
+		r = project_set_next(store, project->id, 0, 0, err);
 	return r == 0 ? event_add(store, &event, err, "the staged successor is the active signing CA now") : r;
 }
 

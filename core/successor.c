@@ -40,6 +40,22 @@ static void staged(void *context, int r, int64_t result, const struct error *err
 
 /* ---- a self-signed successor ---- */
 
+static const char ours_name[] = "successor"; /* the document with the fingerprint of the one that certfs has made */
+
+int successor_is_ours(struct store *store, const struct project_row *project, bool *ret, struct error *err)
+{
+	_cleanup_buffer_ struct buffer ours = {0};
+	struct signing_ca_row next;
+	int r = signing_ca_by_id(store, project->next_ca, &next, err);
+
+	*ret = false;
+	if (r == 0)
+		r = document_get(store, "project", project->id, ours_name, &ours, err);
+	if (r == 0)
+		*ret = ours.size == FINGERPRINT_SIZE && memcmp(ours.data, next.fingerprint, FINGERPRINT_SIZE) == 0;
+	return r == -ENOENT ? 0 : r;
+}
+
 static int next_apply(struct job *job, struct store *store, struct error *err)
 {
 	struct successor *s = (struct successor *)job;
@@ -48,7 +64,8 @@ static int next_apply(struct job *job, struct store *store, struct error *err)
 
 	if (r < 0 || project.next_ca || project.signing_ca != s->signing_ca)
 		return r; /* the user was faster */
-	return activation_apply(&s->activation, job, store, err);
+	r = document_put(store, "project", project.id, ours_name, (struct span){s->candidate.chain.fingerprint, FINGERPRINT_SIZE}, err);
+	return r == 0 ? activation_apply(&s->activation, job, store, err) : r;
 }
 
 static int make_next(struct successor *s, const struct signing_ca *ca, unixtime now, struct error *err)

@@ -8,4 +8,7 @@
  * csr.pem. On a thread of the pool; takes as long as a key of that kind. */
 void successor_stage(struct core *core, const struct view *view);
 
+/* *ret: certfs has made the staged successor, not the user. Inside a transaction of the writer. */
+int successor_is_ours(struct store *store, const struct project_row *project, bool *ret, struct error *err);
+
 #endif

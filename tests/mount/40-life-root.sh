@@ -156,6 +156,26 @@ assert_same "$read/signing_ca/next/cert.pem" "$CA/own.pem" "next/cert.pem"
 assert_trusts "$read/apps/gw/trust_bundle.pem" "$CA/own.pem" "before update"
 assert_eq "$(field "$read/signing_ca/info" sha256_fingerprint)" "$root" "active signing CA before update"
 
+# ---- a signing CA that replaces it by upload: what certfs had staged goes with the old one, what the user has staged stays ----
+make_root other days=2000
+for project in moved kept; do
+    mkdir "$PROJECTS/$project"
+    upload $project root
+    wait_state "$PROJECTS/$project/signing_ca/next/status" STAGED
+done
+cp "$CA/own.pem" "$PROJECTS/kept/signing_ca/next/cert.pem"
+cp "$CA/own.key" "$PROJECTS/kept/signing_ca/next/key.pem"
+for project in moved kept; do
+    upload $project root # again: nothing is replaced
+    assert_eq "$(field "$PROJECTS/$project/signing_ca/next/status" state)" STAGED "next of $project"
+    upload $project other
+done
+assert_eq "$(field "$PROJECTS/moved/signing_ca/next/status" state)" NONE "certfs's successor of a replaced signing CA"
+assert_same "$PROJECTS/kept/signing_ca/next/cert.pem" "$CA/own.pem" "the user's"
+touch "$PROJECTS/moved/update"
+job_done moved
+assert_eq "$(field "$PROJECTS/moved/signing_ca/info" sha256_fingerprint)" "$(fingerprint "$CA/other.pem")" "active after update"
+
 # ---- update ----
 for project in manual read auto; do
     touch "$PROJECTS/$project/update"

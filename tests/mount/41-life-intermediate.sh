@@ -100,6 +100,15 @@ assert_fails "Key was rejected by service" cp "$CA/leaf.chain" "$p/signing_ca/ce
 assert_has "$(cat "$p/signing_ca/status" "$p/signing_ca/next/status")" 'rejected: "[^"]' "the reason of the refusal"
 assert_same "$p/signing_ca/csr.pem" "$T/p.csr" "csr.pem after a bad answer"
 
+# replaced by upload: the request was for the old one
+make_intermediate repl root days=2000
+mkdir "$PROJECTS/moved"
+upload moved int
+wait_state "$PROJECTS/moved/signing_ca/next/status" REQUESTED
+upload moved repl
+assert_eq "$(field "$PROJECTS/moved/signing_ca/next/status" state)" NONE "the request of a replaced signing CA"
+assert_eq "$(wc -c <"$PROJECTS/moved/signing_ca/csr.pem")" 0 "csr.pem of a replaced signing CA"
+
 # p writes it to cert.pem, other to next/cert.pem: both are staged
 cp "$CA/next.chain" "$p/signing_ca/cert.pem"
 sign next2 newroot "$other/signing_ca/csr.pem"
