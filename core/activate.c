@@ -250,6 +250,44 @@ static int place(const struct activation *activation, struct store *store, const
 	return r == 0 ? operation_release(store, project->id, err) : r;
 }
 
+static int add_cert(void *context, struct span der)
+{
+	struct buffer *all = context;
+
+	buffer_add_span(all, der);
+	return buffer_status(all);
+}
+
+/* A playbook that is run again writes to next/ what has become active meanwhile. */
+static int is_active_already(const struct activation *activation, struct store *store, const struct project_row *project, bool *ret,
+			     struct error *err)
+{
+	_cleanup_buffer_ struct buffer active = {0}, written = {0};
+	const struct chain *chain = &activation->candidate->chain;
+	int r;
+
+	*ret = false;
+	if (activation->target != UPLOAD_NEXT || !project->signing_ca)
+		return 0;
+	r = signing_ca_certs(store, project->signing_ca, add_cert, &active, err);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < chain->count; i++)
+		if (add_cert(&written, buffer_span(&chain->certs[i])) < 0)
+			return error_set(err, ENOMEM, "out of memory");
+	*ret = active.size == written.size && memcmp(active.data, written.data, written.size) == 0;
+	return 0;
+}
+
+/* There is nothing to switch to any more: what next/ held was overwritten. */
+static int stage_nothing(struct store *store, const struct project_row *project, struct error *err)
+{
+	const struct event event = event_of("NOTICE", "signing_ca.staged", project, NULL);
+	int r = project_set_next(store, project->id, 0, project->csr_key, err);
+
+	return r == 0 ? event_add(store, &event, err, "what was written to next/ is the active signing CA: nothing is staged") : r;
+}
+
 static int activation_event(const struct activation *activation, struct store *store, const struct project_row *project,
 			    struct error *err)
 {
@@ -269,11 +307,17 @@ int activation_apply(struct activation *activation, struct job *job, struct stor
 {
 	const struct chain *chain = &activation->candidate->chain;
 	struct project_row project;
+	bool active = false;
 	rowid key;
 	int r = project_by_id(store, activation->project, &project, err);
 
+	job->touched_project = activation->project;
 	if (r == 0)
 		r = not_compromised(store, chain->spki, err);
+	if (r == 0)
+		r = is_active_already(activation, store, &project, &active, err);
+	if (r == 0 && active)
+		return stage_nothing(store, &project, err);
 	if (r == 0)
 		r = put_key(activation, store, clock_now(), &key, err);
 	if (r == 0)
@@ -282,6 +326,5 @@ int activation_apply(struct activation *activation, struct job *job, struct stor
 		r = put_signing_ca(activation, store, &project, key, job, err);
 	if (r == 0)
 		r = place(activation, store, &project, job->result, err);
-	job->touched_project = activation->project;
 	return r == 0 ? activation_event(activation, store, &project, err) : r;
 }

@@ -64,6 +64,17 @@ job_done none
 assert_eq "$(active none)" "$(fingerprint "$CA/next.pem")" "active after update with a complete next/"
 assert_eq "$(state none gw)" NOT_ISSUED "what was never issued"
 
+# ---- a playbook that is run again: what it writes to next/ is active, and nothing follows of it ----
+cat "$PROJECTS/none/apps/gw/device_ca.pem" >/dev/null
+for _ in 1 2; do
+    cp "$CA/next.chain" "$PROJECTS/none/signing_ca/next/cert.pem"
+    cp "$CA/next.key" "$PROJECTS/none/signing_ca/next/key.pem"
+    assert_eq "$(field "$PROJECTS/none/signing_ca/next/status" state)" NONE "the active signing CA in next/"
+    touch "$PROJECTS/none/update"
+    job_done none
+done
+assert_eq "$(state none gw) $(generation none gw) $(events "$PROJECTS/none/events" signing_ca.activated)" "VALID 1 1" "after updates to the same"
+
 # ---- expired ----
 mkdir "$PROJECTS/brief" "$PROJECTS"/brief/apps/{gw,late}
 upload brief brief
