@@ -14,6 +14,10 @@
 
 enum { REPLACED_MAX = 100 };
 
+/* How long ago it may be that a thread was told: for the kernel's next request after that, though the worker may be killed meanwhile, and for
+ * what says that the kernel's judgement is of now. */
+enum { TOLD_MS = 20 * 1000, TOLD_LATELY_MS = 2000 };
+
 /* An open on its way: what it waits for (an issue, an audit record) answers later, from another thread. */
 struct opening {
 	fuse_req_t req;
@@ -22,7 +26,8 @@ struct opening {
 	rowid object;
 	struct caller caller;
 	struct fuse_file_info fi;
-	bool again;       /* this thread was told that the node is stale: not a second time */
+	bool again;       /* this thread was told that the node is stale, when the request came: not a second time, however long an issue takes */
+	bool judged;      /* that was a moment ago: the kernel has looked at the mode of now */
 	bool direct;      /* not through the kernel's pages: see reopen.h */
 	int replaced;     /* how often its generation was, while it was being opened */
 	reopen_note told; /* to be forgotten once this is answered */
@@ -40,7 +45,7 @@ static int gone(const struct opening *opening)
 {
 	struct shared *shared = fs_of(opening->req)->shared;
 
-	if (reopen_told(shared, 0, &opening->caller))
+	if (reopen_told(shared, 0, &opening->caller, TOLD_LATELY_MS))
 		return -ENOENT;
 	reopen_tell(shared, opening_file(opening), &opening->caller);
 	return -ESTALE;
@@ -185,7 +190,6 @@ static void open_served(struct opening *opening, const struct view *view)
 	opening->fi.keep_cache = cached;
 	opening->fi.direct_io = !cached;
 	opening->fi.noflush = 1;
-	opening->told = reopen_told(fs_of(opening->req)->shared, opening_file(opening), &opening->caller);
 	if (opening->row->flags & TREE_SECRET) {
 		open_secret(opening, view);
 		return;
@@ -210,7 +214,7 @@ static bool plainly_allowed(const struct opening *opening, const struct view *vi
 static bool stale(struct opening *opening, const struct view *view)
 {
 	struct shared *shared = fs_of(opening->req)->shared;
-	bool same;
+	bool same, told;
 
 	if (opening->row->flags & TREE_CURRENT && !view_current(view))
 		return true; /* that key is gone, whoever asks how often */
@@ -219,11 +223,11 @@ static bool stale(struct opening *opening, const struct view *view)
 	same = node_id(opening->row, opening->object, view) == opening->id;
 	if (same && plainly_allowed(opening, view))
 		return false;
-	opening->again = opening->again || reopen_told(shared, opening_file(opening), &opening->caller) != 0;
 	opening->direct = opening->again && !same;
-	if (!opening->again)
+	told = same ? opening->judged : opening->again;
+	if (!told)
 		reopen_tell(shared, opening_file(opening), &opening->caller);
-	return !opening->again;
+	return !told;
 }
 
 static void issued(void *context, int r, int64_t result, const struct error *err)
@@ -274,6 +278,9 @@ static struct opening *opening_new(fuse_req_t req, fuse_ino_t id, const struct t
 	opening->row = row;
 	opening->object = ino_decode(id).row;
 	opening->caller = fs_caller(req);
+	opening->told = reopen_told(fs_of(req)->shared, opening_file(opening), &opening->caller, TOLD_MS);
+	opening->again = opening->told != 0;
+	opening->judged = opening->again && reopen_told(fs_of(req)->shared, opening_file(opening), &opening->caller, TOLD_LATELY_MS);
 	return opening;
 }
 

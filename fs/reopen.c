@@ -3,7 +3,7 @@
 #include "certfs/clock.h"
 
 /* A note: the file's kind and row (the upper 38 bits of its node id), what the slot's number does not say of the pid, milliseconds. */
-enum { FILE_SHIFT = 26, PID_SHIFT = 20, PID_BITS = FILE_SHIFT - PID_SHIFT, MEMORY_MS = 2000, WALK_MS = 300 };
+enum { FILE_SHIFT = 26, PID_SHIFT = 20, PID_BITS = FILE_SHIFT - PID_SHIFT, WALK_MS = 300 };
 static const uint64_t time_mask = (1ULL << PID_SHIFT) - 1;
 
 static uint64_t now_ms(void)
@@ -31,13 +31,13 @@ void reopen_tell(struct shared *shared, fuse_ino_t file, const struct caller *ca
 	atomic_store(&told->note, (file >> FILE_SHIFT) << FILE_SHIFT | pid_part(caller) | now_ms());
 }
 
-reopen_note reopen_told(struct shared *shared, fuse_ino_t file, const struct caller *caller)
+reopen_note reopen_told(struct shared *shared, fuse_ino_t file, const struct caller *caller, unsigned int within_ms)
 {
 	struct told *told = slot_of(shared, caller);
 	const uint64_t note = atomic_load(&told->note);
 	const bool same = (!file || note >> FILE_SHIFT == file >> FILE_SHIFT) && (note & ~time_mask & ((1ULL << FILE_SHIFT) - 1)) == pid_part(caller);
 
-	if (!note || !same || ((now_ms() - note) & time_mask) > MEMORY_MS)
+	if (!note || !same || ((now_ms() - note) & time_mask) > within_ms)
 		return 0;
 	return caller->resent && atomic_load(&told->request) == caller->request ? 0 : note;
 }
@@ -71,9 +71,7 @@ void reopen_released(struct shared *shared, fuse_ino_t id)
 
 bool reopen_stat(struct shared *shared, fuse_ino_t id, fuse_ino_t file, const struct caller *caller)
 {
-	const reopen_note note = reopen_told(shared, file, caller);
-
-	if (atomic_load(opened(shared, id)) > 0 || (note && ((now_ms() - note) & time_mask) < WALK_MS))
+	if (atomic_load(opened(shared, id)) > 0 || reopen_told(shared, file, caller, WALK_MS))
 		return false;
 	reopen_tell(shared, file, caller);
 	return true;

@@ -17,9 +17,9 @@ typedef uint64_t reopen_note;
  * reply. Any thread. */
 void reopen_tell(struct shared *shared, fuse_ino_t file, const struct caller *caller);
 
-/* What this thread was told of this file a moment ago; not by this very request, whose answer a worker may have owed when it died.
- * file 0: of any file. */
-reopen_note reopen_told(struct shared *shared, fuse_ino_t file, const struct caller *caller);
+/* What this thread was told of this file in the last so many milliseconds (no more than a quarter of an hour); not by this very request, whose
+ * answer a worker may have owed when it died. file 0: of any file. */
+reopen_note reopen_told(struct shared *shared, fuse_ino_t file, const struct caller *caller, unsigned int within_ms);
 
 /* Asked for the attributes of an older node: whether to say that it is stale, by which stat(2) looks the name up again. Not where somebody may
  * have it open, whose fstat(2) would fail; not twice within one walk. Notes it, as reopen_tell. */
