@@ -11,11 +11,17 @@
 
 enum { ATTEMPTS_MAX = 100 };
 
+/* A new key of an attempt that came to nothing is good for the next one: an RSA key takes seconds. */
 static void issuing_reset(struct issuing *issuing)
 {
 	view_free(issuing->view);
 	issuing->view = NULL;
-	keypair_unref(issuing->key);
+	if (issuing->new_key && issuing->key) {
+		keypair_unref(issuing->spare);
+		issuing->spare = issuing->key;
+	} else {
+		keypair_unref(issuing->key);
+	}
 	issuing->key = NULL;
 	buffer_clear(&issuing->cert);
 	buffer_clear(&issuing->sealed);
@@ -24,6 +30,7 @@ static void issuing_reset(struct issuing *issuing)
 void issuing_free(struct issuing *issuing)
 {
 	issuing_reset(issuing);
+	keypair_unref(issuing->spare);
 	free(issuing);
 }
 
@@ -274,7 +281,13 @@ static int issuing_find_key(struct issuing *issuing, struct error *err)
 	int r;
 
 	issuing->waiter.ready = key_ready;
-	if (!keeps_key(issuing->view) || issuing->view->generation.id == issuing->keyless)
+	issuing->new_key = !keeps_key(issuing->view) || issuing->view->generation.id == issuing->keyless;
+	if (issuing->new_key && issuing->spare && keypair_type(issuing->spare) == (int)type) {
+		issuing->key = issuing->spare;
+		issuing->spare = NULL;
+		return 1;
+	}
+	if (issuing->new_key)
 		return keypool_take(issuing->core->keypool, type, &issuing->waiter, &issuing->key, err);
 	r = key_of_generation(issuing->core, &issuing->view->generation, &issuing->key, err);
 	return r == 0 ? 1 : r;

@@ -28,6 +28,8 @@ struct issuing {
 	int64_t started;            /* clock_monotonic_ns() */
 	struct view *view;          /* what was decided on */
 	struct keypair *key;
+	bool new_key;               /* not that of the generation before */
+	struct keypair *spare;      /* a new key of an attempt before this one, or NULL */
 	struct buffer cert;
 	struct buffer sealed;
 	struct generation_row row;  /* to be inserted */
