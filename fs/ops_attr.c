@@ -25,7 +25,9 @@ static void getattr_temporary(fuse_req_t req, fuse_ino_t id)
 		reply_attr(req, &node);
 }
 
-static int describe(struct fs *fs, fuse_ino_t id, const struct caller *caller, struct node *ret, struct error *err)
+/* An older node has the attributes of its generation while somebody has it open, for fstat(2), and else those of the newest, for stat(2): the
+ * kernel remembers names for a second. Never ESTALE, which the kernel bears once in a walk, and opening may have used that up. */
+static int describe(struct fs *fs, fuse_ino_t id, struct node *ret, struct error *err)
 {
 	const struct ino ino = ino_decode(id);
 	const struct tree_row *row = tree_row(ino.kind);
@@ -36,14 +38,16 @@ static int describe(struct fs *fs, fuse_ino_t id, const struct caller *caller, s
 	r = node_describe(fs, row, ino.row, ret, err);
 	if (r < 0 || ret->id == id)
 		return r;
-	if (row->scope != SCOPE_APP || reopen_stat(fs->shared, id, ret->attr.st_ino, caller))
+	if (row->scope != SCOPE_APP)
 		return error_set(err, ESTALE, "the file is another one now");
-	return node_describe_older(fs, row, id, ret, err);
+	if (reopen_is_open(fs->shared, id))
+		return node_describe_older(fs, row, id, ret, err);
+	ret->id = id;
+	return 0;
 }
 
 void op_getattr(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
 {
-	const struct caller caller = fs_caller(req);
 	struct error err;
 	struct node node;
 	int r;
@@ -53,7 +57,7 @@ void op_getattr(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
 		getattr_temporary(req, id);
 		return;
 	}
-	r = describe(fs_of(req), id, &caller, &node, &err);
+	r = describe(fs_of(req), id, &node, &err);
 	if (r < 0)
 		reply_node_error(req, r);
 	else

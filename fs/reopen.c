@@ -3,7 +3,7 @@
 #include "certfs/clock.h"
 
 /* A note: the file's kind and row (the upper 38 bits of its node id), what the slot's number does not say of the pid, milliseconds. */
-enum { FILE_SHIFT = 26, PID_SHIFT = 20, PID_BITS = FILE_SHIFT - PID_SHIFT, WALK_MS = 300 };
+enum { FILE_SHIFT = 26, PID_SHIFT = 20, PID_BITS = FILE_SHIFT - PID_SHIFT };
 static const uint64_t time_mask = (1ULL << PID_SHIFT) - 1;
 
 static uint64_t now_ms(void)
@@ -69,10 +69,7 @@ void reopen_released(struct shared *shared, fuse_ino_t id)
 		;
 }
 
-bool reopen_stat(struct shared *shared, fuse_ino_t id, fuse_ino_t file, const struct caller *caller)
+bool reopen_is_open(struct shared *shared, fuse_ino_t id)
 {
-	if (atomic_load(opened(shared, id)) > 0 || reopen_told(shared, file, caller, WALK_MS))
-		return false;
-	reopen_tell(shared, file, caller);
-	return true;
+	return atomic_load(opened(shared, id)) > 0;
 }

@@ -21,14 +21,13 @@ void reopen_tell(struct shared *shared, fuse_ino_t file, const struct caller *ca
  * answer a worker may have owed when it died. file 0: of any file. */
 reopen_note reopen_told(struct shared *shared, fuse_ino_t file, const struct caller *caller, unsigned int within_ms);
 
-/* Asked for the attributes of an older node: whether to say that it is stale, by which stat(2) looks the name up again. Not where somebody may
- * have it open, whose fstat(2) would fail; not twice within one walk. Notes it, as reopen_tell. */
-bool reopen_stat(struct shared *shared, fuse_ino_t id, fuse_ino_t file, const struct caller *caller);
-
 /* A node has one open file more, or less: before the open is answered, and once for each release. A count that a dead worker left too high
  * does no harm. */
 void reopen_opened(struct shared *shared, fuse_ino_t id);
 void reopen_released(struct shared *shared, fuse_ino_t id);
+
+/* Whether somebody may have that node open; seldom true where nobody has. */
+bool reopen_is_open(struct shared *shared, fuse_ino_t id);
 
 /* An open by this thread was answered well: forgets what was noted then, and nothing newer. */
 void reopen_forget(struct shared *shared, const struct caller *caller, reopen_note note);
