@@ -66,9 +66,12 @@ static void order_append(struct issue_order **list, struct issue_order *order)
 	*list = order;
 }
 
-/* A read takes the certificate that is being made for another one; a renewal wants one of its own, after that. */
+/* A read takes the certificate that is being made for another one; a renewal wants one of its own, after that. Either waits for what may
+ * be a job's, which others overtake. */
 static void issuing_join(struct issuing *issuing, struct issue_order *order)
 {
+	if (order->cause != ISSUE_FOR_UPDATE)
+		issuing_hurry(issuing);
 	if (order->cause != ISSUE_FOR_READ) {
 		order_append(&issuing->later, order);
 		return;
@@ -90,6 +93,7 @@ static struct issuing *issuing_new(struct issue *issue, struct issue_order *orde
 	issuing->started = clock_monotonic_ns();
 	issuing->order = order;
 	issuing->finished = issue_finished;
+	issuing->task.patient = issuing->waiter.patient = order->cause == ISSUE_FOR_UPDATE;
 	issuing->next = *bucket;
 	*bucket = issuing;
 	return issuing;

@@ -27,6 +27,14 @@ static void issuing_reset(struct issuing *issuing)
 	buffer_clear(&issuing->sealed);
 }
 
+void issuing_hurry(struct issuing *issuing)
+{
+	if (!atomic_load(&issuing->task.patient))
+		return;
+	pool_hurry(issuing->core->pool, &issuing->task);
+	keypool_hurry(issuing->core->keypool, &issuing->waiter);
+}
+
 void issuing_free(struct issuing *issuing)
 {
 	issuing_reset(issuing);
@@ -366,7 +374,6 @@ void issue_make(struct issuing *issuing)
 {
 	issuing_reset(issuing);
 	issuing->task.run = decide_task;
-	issuing->task.patient = issuing->order->cause == ISSUE_FOR_UPDATE;
 	writer_expect(issuing->core->writer, 1);
 	pool_submit(issuing->core->pool, &issuing->task);
 }

@@ -38,6 +38,9 @@ struct issuing {
 /* Starts, or starts again. Ends in issuing->finished(). */
 void issue_make(struct issuing *issuing);
 
+/* A job's, for which somebody waits from now on. Any thread, while it can be joined. */
+void issuing_hurry(struct issuing *issuing);
+
 void issuing_free(struct issuing *issuing);
 
 /* issue.c: answers everybody and frees. */

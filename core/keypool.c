@@ -14,6 +14,10 @@ static const int stock_wanted[KEY_TYPE_COUNT] = {
 	[KEY_RSA_4096] = 4,
 };
 
+struct line {
+	struct keypool_waiter *head, **tail;
+};
+
 struct keypool {
 	pthread_t thread;
 	pthread_mutex_t lock;
@@ -23,20 +27,77 @@ struct keypool {
 		bool wanted;
 		int count;
 		struct keypair *key[STOCK_MAX];
-		struct keypool_waiter *head, **tail;
+		struct line urgent, patient;
 	} shelf[KEY_TYPE_COUNT];
+	int last; /* type that was made */
 };
+
+static void line_init(struct line *line)
+{
+	line->head = NULL;
+	line->tail = &line->head;
+}
+
+static void line_add(struct line *line, struct keypool_waiter *waiter)
+{
+	waiter->next = NULL;
+	*line->tail = waiter;
+	line->tail = &waiter->next;
+}
+
+/* NULL: nobody stands there. */
+static struct keypool_waiter *line_take(struct line *line)
+{
+	struct keypool_waiter *waiter = line->head;
+
+	if (!waiter)
+		return NULL;
+	line->head = waiter->next;
+	if (!line->head)
+		line->tail = &line->head;
+	return waiter;
+}
+
+/* False: it does not stand there. */
+static bool line_leave(struct line *line, struct keypool_waiter *waiter)
+{
+	struct keypool_waiter **link = &line->head;
+
+	while (*link && *link != waiter)
+		link = &(*link)->next;
+	if (!*link)
+		return false;
+	*link = waiter->next;
+	if (!*link)
+		line->tail = link;
+	return true;
+}
+
+/* A type that somebody waits for, each in its turn; -1: there is none. */
+static int keypool_awaited(const struct keypool *keypool, bool patient)
+{
+	for (int i = 1; i <= KEY_TYPE_COUNT; i++) {
+		const int type = (keypool->last + i) % KEY_TYPE_COUNT;
+		const struct shelf *shelf = &keypool->shelf[type];
+
+		if (patient ? shelf->patient.head : shelf->urgent.head)
+			return type;
+	}
+	return -1;
+}
 
 /* Which type to make next: what somebody waits for, else the emptiest shelf; -1: nothing to do. */
 static int keypool_choose(const struct keypool *keypool)
 {
-	int choice = -1;
+	int choice = keypool_awaited(keypool, false);
 
+	if (choice < 0)
+		choice = keypool_awaited(keypool, true);
+	if (choice >= 0)
+		return choice;
 	for (int type = 0; type < KEY_TYPE_COUNT; type++) {
 		const struct shelf *shelf = &keypool->shelf[type];
 
-		if (shelf->head)
-			return type;
 		if (shelf->wanted && shelf->count < stock_wanted[type] &&
 		    (choice < 0 || shelf->count < keypool->shelf[choice].count))
 			choice = type;
@@ -46,14 +107,9 @@ static int keypool_choose(const struct keypool *keypool)
 
 static struct keypool_waiter *shelf_take_waiter(struct shelf *shelf)
 {
-	struct keypool_waiter *waiter = shelf->head;
+	struct keypool_waiter *waiter = line_take(&shelf->urgent);
 
-	if (waiter) {
-		shelf->head = waiter->next;
-		if (!shelf->head)
-			shelf->tail = &shelf->head;
-	}
-	return waiter;
+	return waiter ? waiter : line_take(&shelf->patient);
 }
 
 /* Makes one key, without the lock, and hands it to who waits for it or puts it on the shelf. */
@@ -65,6 +121,7 @@ static void keypool_make(struct keypool *keypool, int type)
 	struct error err = {0};
 	int r;
 
+	keypool->last = type;
 	pthread_mutex_unlock(&keypool->lock);
 	r = keypair_generate((enum key_type)type, &key, &err);
 	pthread_mutex_lock(&keypool->lock);
@@ -106,8 +163,10 @@ int keypool_new(struct keypool **ret, struct error *err)
 
 	if (!keypool)
 		return error_set(err, ENOMEM, "out of memory");
-	for (int type = 0; type < KEY_TYPE_COUNT; type++)
-		keypool->shelf[type].tail = &keypool->shelf[type].head;
+	for (int type = 0; type < KEY_TYPE_COUNT; type++) {
+		line_init(&keypool->shelf[type].urgent);
+		line_init(&keypool->shelf[type].patient);
+	}
 	pthread_mutex_init(&keypool->lock, NULL);
 	pthread_cond_init(&keypool->wake, NULL);
 	r = pthread_create(&keypool->thread, NULL, keypool_main, keypool);
@@ -164,11 +223,23 @@ int keypool_take(struct keypool *keypool, enum key_type type, struct keypool_wai
 		*ret = shelf->key[--shelf->count];
 		r = 1;
 	} else {
-		waiter->next = NULL;
-		*shelf->tail = waiter;
-		shelf->tail = &waiter->next;
+		line_add(waiter->patient ? &shelf->patient : &shelf->urgent, waiter);
 	}
 	pthread_cond_signal(&keypool->wake);
 	pthread_mutex_unlock(&keypool->lock);
 	return r;
+}
+
+void keypool_hurry(struct keypool *keypool, struct keypool_waiter *waiter)
+{
+	bool found = false;
+
+	pthread_mutex_lock(&keypool->lock);
+	for (int type = 0; waiter->patient && !found && type < KEY_TYPE_COUNT; type++) {
+		found = line_leave(&keypool->shelf[type].patient, waiter);
+		if (found)
+			line_add(&keypool->shelf[type].urgent, waiter);
+	}
+	waiter->patient = false;
+	pthread_mutex_unlock(&keypool->lock);
 }

@@ -2,13 +2,16 @@
 #ifndef CORE_KEYPOOL_H
 #define CORE_KEYPOOL_H
 
+#include <stdbool.h>
+
 #include "keypair.h"
 
 struct keypool;
 
 /* Somebody who waits for a key; embed it. ready() runs once, on the keypool's thread: it owns the key, or gets NULL and the error. */
 struct keypool_waiter {
-	struct keypool_waiter *next;
+	struct keypool_waiter *next; /* the key pool's */
+	bool patient;                /* others may overtake it; before keypool_take() its maker's, then see keypool_hurry() */
 	void (*ready)(struct keypool_waiter *waiter, struct keypair *key, const struct error *err);
 };
 
@@ -21,5 +24,8 @@ void keypool_want(struct keypool *keypool, enum key_type type);
 /* 1: *ret is a key. 0: there will be one, for waiter->ready(), which may already run. */
 int keypool_take(struct keypool *keypool, enum key_type type, struct keypool_waiter *waiter, struct keypair **ret,
 		 struct error *err);
+
+/* Somebody waits for this one from now on, whether it stands in line or will. Any thread. */
+void keypool_hurry(struct keypool *keypool, struct keypool_waiter *waiter);
 
 #endif

@@ -48,6 +48,21 @@ static struct task *line_take(struct line *line)
 	return task;
 }
 
+/* False: it does not stand there. */
+static bool line_leave(struct line *line, struct task *task)
+{
+	struct task **link = &line->head;
+
+	while (*link && *link != task)
+		link = &(*link)->next;
+	if (!*link)
+		return false;
+	*link = task->next;
+	if (!*link)
+		line->tail = link;
+	return true;
+}
+
 static struct task *pool_next(struct pool *pool)
 {
 	const bool turn = ++pool->taken % PATIENCE == 0;
@@ -133,5 +148,13 @@ void pool_submit(struct pool *pool, struct task *task)
 	pthread_mutex_lock(&pool->lock);
 	line_add(task->patient ? &pool->patient : &pool->urgent, task);
 	pthread_cond_signal(&pool->wake);
+	pthread_mutex_unlock(&pool->lock);
+}
+
+void pool_hurry(struct pool *pool, struct task *task)
+{
+	pthread_mutex_lock(&pool->lock);
+	if (atomic_exchange(&task->patient, false) && line_leave(&pool->patient, task))
+		line_add(&pool->urgent, task);
 	pthread_mutex_unlock(&pool->lock);
 }

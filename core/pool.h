@@ -3,6 +3,7 @@
 #ifndef CORE_POOL_H
 #define CORE_POOL_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #include "certfs/error.h"
@@ -11,8 +12,8 @@ struct pool;
 
 /* A piece of work; embed it. run() owns it from the moment it is called. */
 struct task {
-	struct task *next; /* the pool's */
-	bool patient;      /* nobody waits for just this one */
+	struct task *next;   /* the pool's */
+	atomic_bool patient; /* nobody waits for just this one */
 	void (*run)(struct task *task);
 };
 
@@ -25,5 +26,8 @@ void pool_free(struct pool *pool);
 
 /* Any thread. */
 void pool_submit(struct pool *pool, struct task *task);
+
+/* Somebody waits for this one from now on, whether it stands in line or will. Any thread. */
+void pool_hurry(struct pool *pool, struct task *task);
 
 #endif
