@@ -46,16 +46,18 @@ static bool worth_waiting(const struct writer *writer)
 /* A commit costs as much as ten issues or so, whatever is in it: those that are being signed come along. */
 static void wait_for_more(struct writer *writer)
 {
-	struct timespec end;
+	struct timespec begin, end;
+	int r = 0;
 
-	clock_gettime(CLOCK_MONOTONIC, &end);
-	end.tv_nsec += writer->urgent.head ? WAIT_NS : PATIENT_WAIT_NS;
-	end.tv_sec += end.tv_nsec / 1000000000;
-	end.tv_nsec %= 1000000000;
+	clock_gettime(CLOCK_MONOTONIC, &begin);
 	writer->waits_for_more = true;
-	while (worth_waiting(writer))
-		if (pthread_cond_clockwait(&writer->wake, &writer->lock, CLOCK_MONOTONIC, &end) != 0)
-			break;
+	while (r == 0 && worth_waiting(writer)) {
+		end = begin;
+		end.tv_nsec += writer->urgent.head ? WAIT_NS : PATIENT_WAIT_NS; /* the first urgent one may have come meanwhile */
+		end.tv_sec += end.tv_nsec / 1000000000;
+		end.tv_nsec %= 1000000000;
+		r = pthread_cond_clockwait(&writer->wake, &writer->lock, CLOCK_MONOTONIC, &end);
+	}
 	writer->waits_for_more = false;
 }
 
@@ -333,10 +335,13 @@ void writer_free(struct writer *writer)
 
 void writer_submit(struct writer *writer, struct job *job)
 {
+	bool shortens;
+
 	pthread_mutex_lock(&writer->lock);
+	shortens = !job->patient && !writer->urgent.head; /* the writer's wait for more */
 	line_add(job->patient ? &writer->patient : &writer->urgent, job);
 	writer->queued++;
-	if (!writer->waits_for_more || !worth_waiting(writer))
+	if (!writer->waits_for_more || !worth_waiting(writer) || shortens)
 		pthread_cond_signal(&writer->wake);
 	pthread_mutex_unlock(&writer->lock);
 }
