@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "certfs/clock.h"
 #include "certfs/log.h"
 #include "core_internal.h"
 #include "idlist.h"
@@ -14,9 +15,10 @@
 #include "rollout.h"
 #include "writer.h"
 
-/* Between two batches of a job the signers wait for the disk, and within one nobody can pause it: so the first is small, and each may be twice
- * as large as the one before. All jobs together have ALL_MAX under way, to bound memory, but each gets on. */
-enum { BATCH_MIN = 16, BATCH_FIRST = 128, BATCH_MAX = 1024, ALL_MAX = 2048 };
+/* Between two batches of a job the signers wait for the disk, but within one nobody can pause or cancel it, and progress stands still: so
+ * the first is small, and each may be twice as large as the one before, but not take much longer than BATCH_MS (RSA keys). With hooks
+ * max_parallel says how many. All jobs together have ALL_MAX or little more under way, to bound memory, but each gets on. */
+enum { BATCH_MIN = 16, BATCH_FIRST = 32, BATCH_MAX = 1024, BATCH_MS = 1000, ALL_MAX = 2048 };
 
 struct bulk_order {
 	struct issue_order order;
@@ -33,6 +35,7 @@ struct bulk {
 	struct bulk_order *order; /* the batch; NULL between two */
 	int count;                /* orders of it */
 	int count_max;            /* for the next one */
+	int64_t begun;            /* clock_monotonic() of this one */
 	rowid last;               /* the last app instance of it */
 	struct rollout rollout;
 	int waiting, failed;      /* of the batch; protected by the lock of struct bulks, as what follows */
@@ -154,8 +157,21 @@ static void bulk_noted(void *context, int r, int64_t result, const struct error 
 	bulk_rest_for_a_tick(bulk);
 }
 
+/* How many the next batch may have, after this one. */
+static int batch_next(const struct bulk *bulk)
+{
+	const int64_t took = clock_monotonic() - bulk->begun;
+	const int64_t good = bulk->count * (int64_t)BATCH_MS / (took > 0 ? took : 1);
+	const int most = bulk->count_max < BATCH_MAX / 2 ? 2 * bulk->count_max : BATCH_MAX;
+
+	if (procedure_has_hooks(&bulk->bulks->core->config))
+		return BATCH_MAX;
+	return good > most ? most : good < BATCH_MIN ? BATCH_MIN : (int)good;
+}
+
 static void batch_free(struct bulk *bulk)
 {
+	bulk->count_max = batch_next(bulk);
 	pthread_mutex_lock(&bulk->bulks->lock);
 	bulk->bulks->under_way -= bulk->count;
 	pthread_mutex_unlock(&bulk->bulks->lock);
@@ -259,7 +275,6 @@ static int batch_new(struct bulk *bulk, int count, struct error *err)
 	bulk->bulks->under_way += count;
 	pthread_mutex_unlock(&bulk->bulks->lock);
 	bulk->count = count;
-	bulk->count_max = bulk->count_max < BATCH_MAX ? 2 * bulk->count_max : BATCH_MAX;
 	return 0;
 }
 
@@ -267,6 +282,7 @@ static void batch_submit(struct bulk *bulk, const rowid *apps)
 {
 	const int count = bulk->count; /* the last one done ends the batch */
 
+	bulk->begun = clock_monotonic();
 	bulk->interrupted = false;
 	bulk->last = apps[count - 1];
 	bulk->waiting = count;
@@ -362,7 +378,7 @@ static struct bulk *bulk_get(struct bulks *bulks, rowid project)
 	bulk->bulks = bulks;
 	bulk->project = project;
 	bulk->resting = true;
-	bulk->count_max = BATCH_FIRST;
+	bulk->count_max = procedure_has_hooks(&bulks->core->config) ? BATCH_MAX : BATCH_FIRST;
 	bulk->next = bulks->list;
 	bulks->list = bulk;
 	return bulk;
