@@ -109,7 +109,8 @@ int project_set_owner(struct store *store, rowid id, const struct owner *owner, 
 int project_set_policy(struct store *store, rowid id, struct span text, struct error *err); /* [w] and the next revision */
 int project_set_signing_ca(struct store *store, rowid id, rowid signing_ca, struct error *err); /* [w] and the next revision */
 int project_next_revision(struct store *store, rowid id, struct error *err);                  /* [w] */
-int project_set_next(struct store *store, rowid id, rowid next_ca, rowid csr_key, struct error *err); /* [w] and the next revision */
+/* [w] And the next revision. csr_key 0: the request is over; its key, if it was not answered, loses its sealed form. */
+int project_set_next(struct store *store, rowid id, rowid next_ca, rowid csr_key, struct error *err);
 int project_set_due(struct store *store, rowid id, unixtime due_at, int announced, struct error *err); /* [w] */
 int project_set_recheck(struct store *store, rowid id, rowid recheck, struct error *err);         /* [w] */
 /* Up to room projects that the monitor is to look at. Returns how many. */

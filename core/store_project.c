@@ -95,6 +95,15 @@ int project_insert(struct store *store, struct project_row *row, const char *pol
 	return r;
 }
 
+/* The key of csr.pem, if no certificate has answered it. */
+static int project_forget_request(struct store *store, rowid id, struct error *err)
+{
+	return statement_run(store, err,
+			     "UPDATE signing_key SET sealed=NULL WHERE id IN (SELECT csr_key FROM project WHERE id=?)"
+			     " AND id NOT IN (SELECT key FROM signing_ca)",
+			     "i", id);
+}
+
 /* Keys that no other project uses lose their sealed form: those of signing CAs, and that of csr.pem. Their rows, and so a mark of
  * compromise, stay, as do the certificates: what was issued under them can still be checked. */
 static int project_forget_keys(struct store *store, rowid id, struct error *err)
@@ -104,12 +113,7 @@ static int project_forget_keys(struct store *store, rowid id, struct error *err)
 			      " AND id NOT IN (SELECT c.key FROM signing_ca c JOIN project p ON p.id=c.project WHERE p.id<>?)",
 			      "ii", id, id);
 
-	if (r == 0)
-		r = statement_run(store, err,
-				  "UPDATE signing_key SET sealed=NULL WHERE id IN (SELECT csr_key FROM project WHERE id=?)"
-				  " AND id NOT IN (SELECT key FROM signing_ca)",
-				  "i", id);
-	return r;
+	return r == 0 ? project_forget_request(store, id, err) : r;
 }
 
 int project_delete(struct store *store, rowid id, struct error *err)
@@ -148,8 +152,11 @@ int project_next_revision(struct store *store, rowid id, struct error *err)
 
 int project_set_next(struct store *store, rowid id, rowid next_ca, rowid csr_key, struct error *err)
 {
-	return statement_run(store, err, "UPDATE project SET next_ca=?, csr_key=?, revision=revision+1 WHERE id=?", "iii",
-			     next_ca, csr_key, id);
+	int r = csr_key ? 0 : project_forget_request(store, id, err);
+
+	return r < 0 ? r :
+		       statement_run(store, err, "UPDATE project SET next_ca=?, csr_key=?, revision=revision+1 WHERE id=?", "iii",
+				     next_ca, csr_key, id);
 }
 
 int project_set_due(struct store *store, rowid id, unixtime due_at, int announced, struct error *err)

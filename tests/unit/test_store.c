@@ -673,6 +673,31 @@ static void test_project_delete_keys(void **state)
 	assert_true(row.usable);
 }
 
+/* A request that is given up takes its key along, one that was answered does not. */
+static void test_request_key(void **state)
+{
+	struct store *store = ((struct fixture *)*state)->store;
+	const rowid p = add_project(store, "p");
+	struct signing_ca_row answer = {.project = p, .spki = {1}};
+	struct signing_key_row row;
+	uint8_t other[FINGERPRINT_SIZE] = {2};
+	rowid key;
+
+	OK(signing_key_put(store, answer.spki, span_text("k1"), NOW, &answer.key, &err));
+	OK(signing_key_put(store, other, span_text("k2"), NOW, &key, &err));
+	OK(signing_ca_insert(store, &answer, &err));
+	OK(project_set_next(store, p, answer.id, answer.key, &err));
+	OK(project_set_next(store, p, 0, 0, &err));
+	OK(signing_key_by_spki(store, answer.spki, &row, &err));
+	assert_true(row.usable);
+	OK(project_set_next(store, p, 0, key, &err));
+	OK(signing_key_by_spki(store, other, &row, &err));
+	assert_true(row.usable);
+	OK(project_set_next(store, p, 0, 0, &err));
+	OK(signing_key_by_spki(store, other, &row, &err));
+	assert_false(row.usable);
+}
+
 /* ---- triggers, requests, terms ---- */
 
 static void test_trigger_rows(void **state)
@@ -934,6 +959,7 @@ int main(void)
 		TEST(test_signing_ca),
 		TEST(test_compromise_revision),
 		TEST(test_project_delete_keys),
+		TEST(test_request_key),
 		TEST(test_trigger_rows),
 		TEST(test_requests),
 		TEST(test_terms),
