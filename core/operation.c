@@ -254,6 +254,8 @@ static int note_apply(struct job *job, struct store *store, struct error *err)
 	row.done += v->row.done;
 	row.failed += v->row.failed;
 	row.cursor = v->row.cursor;
+	if (row.total < row.done + row.failed)
+		row.total = row.done + row.failed; /* some were issued for the first time meanwhile, and the job came by there, too */
 	if (is(v->row.state, "done") || !is(row.state, "paused"))
 		strcpy(row.state, v->row.state);
 	if (is(row.state, "done"))

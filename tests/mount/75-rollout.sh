@@ -45,8 +45,12 @@ touch "$T/slow"
 touch "$p/force_update"
 assert_eq "$(field "$p/progress" total)" 6 "total at the start"
 assert_eq "$(field "$p/progress" state)" running "state at the start"
+mkdir "$p/apps/late"
+cat "$p/apps/late/device_ca.pem" >/dev/null
 rm "$T/slow"
 wait_until 30 done_with
+assert_eq "$(field "$p/progress" 'done') $(field "$p/progress" total)" "7 7" "done and total, with one that was issued meanwhile"
+rmdir "$p/apps/late"
 
 # ---- per_minute: evenly, and what is passed by costs nothing ----
 printf '[rollout]\nper_minute = 20\n' >"$p/policy"
