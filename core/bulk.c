@@ -16,7 +16,7 @@
 #include "writer.h"
 
 /* Between two batches of a job the signers wait for the disk, but within one nobody can pause or cancel it, and progress stands still: so
- * the first is small, and each may be twice as large as the one before, but not take much longer than BATCH_MS (RSA keys). With hooks
+ * the first is small, and each may be four times as large as the one before, but not take much longer than BATCH_MS (RSA keys). With hooks
  * max_parallel says how many. All jobs together have ALL_MAX or little more under way, to bound memory, but each gets on. */
 enum { BATCH_MIN = 16, BATCH_FIRST = 32, BATCH_MAX = 1024, BATCH_MS = 1000, ALL_MAX = 2048 };
 
@@ -162,7 +162,7 @@ static int batch_next(const struct bulk *bulk)
 {
 	const int64_t took = clock_monotonic() - bulk->begun;
 	const int64_t good = bulk->count * (int64_t)BATCH_MS / (took > 0 ? took : 1);
-	const int most = bulk->count_max < BATCH_MAX / 2 ? 2 * bulk->count_max : BATCH_MAX;
+	const int most = bulk->count_max < BATCH_MAX / 4 ? 4 * bulk->count_max : BATCH_MAX;
 
 	if (procedure_has_hooks(&bulk->bulks->core->config))
 		return BATCH_MAX;
