@@ -223,13 +223,19 @@ static int find_target(struct activation *activation, struct store *store, const
 }
 
 /* What certfs has staged or requested to follow the replaced signing CA goes with it: an update would switch back to that, and the new one
- * would have no successor of its own. What the user has staged stays. */
+ * would have no successor of its own. What the user has staged stays; if it answers the request, that too, for it is an answer however often
+ * it is written. */
 static int drop_outdated(struct store *store, const struct project_row *project, struct error *err)
 {
+	struct signing_ca_row next = {0};
 	bool ours = false;
 	int r = project->next_ca ? successor_is_ours(store, project, &ours, err) : 0;
 
-	return r == 0 && (ours || project->csr_key) ? project_set_next(store, project->id, ours ? 0 : project->next_ca, 0, err) : r;
+	if (r == 0 && project->next_ca)
+		r = signing_ca_by_id(store, project->next_ca, &next, err);
+	if (r < 0 || (!ours && (!project->csr_key || next.key == project->csr_key)))
+		return r;
+	return project_set_next(store, project->id, ours ? 0 : project->next_ca, 0, err);
 }
 
 /* What replaces the active one drops what was staged to do so. */

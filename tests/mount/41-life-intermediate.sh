@@ -108,6 +108,16 @@ wait_state "$PROJECTS/moved/signing_ca/next/status" REQUESTED
 upload moved repl
 assert_eq "$(field "$PROJECTS/moved/signing_ca/next/status" state)" NONE "the request of a replaced signing CA"
 assert_eq "$(wc -c <"$PROJECTS/moved/signing_ca/csr.pem")" 0 "csr.pem of a replaced signing CA"
+# but if its answer is staged, that stays an answer, however often it is written
+mkdir "$PROJECTS/answered"
+upload answered int
+wait_state "$PROJECTS/answered/signing_ca/next/status" REQUESTED
+sign answer newroot "$PROJECTS/answered/signing_ca/csr.pem"
+cp "$CA/answer.chain" "$PROJECTS/answered/signing_ca/cert.pem"
+upload answered repl
+cp "$CA/answer.chain" "$PROJECTS/answered/signing_ca/cert.pem"
+assert_eq "$(field "$PROJECTS/answered/signing_ca/next/status" state)" STAGED "the answer for a replaced signing CA"
+assert_eq "$(field "$PROJECTS/answered/signing_ca/info" sha256_fingerprint)" "$(fingerprint "$CA/repl.pem")" "active when the answer is written again"
 
 # p writes it to cert.pem, other to next/cert.pem: both are staged
 cp "$CA/next.chain" "$p/signing_ca/cert.pem"
