@@ -58,8 +58,9 @@ struct note {
 	enum hook_kind hook;      /* that succeeded or failed; HOOK_COUNT: none */
 	struct buffer output;     /* of the hook details */
 	int64_t generation;
-	bool taken_over;          /* a purge has begun: row is the purge's */
-	char complaint[512];      /* of the hook that failed, "": it did not */
+	bool taken_over;     /* a purge has begun: row is the purge's */
+	bool begins;         /* row is that of the purge that was queued */
+	char complaint[512]; /* of the hook that failed, "": it did not */
 };
 
 static void note_clear(struct verb *verb)
@@ -90,7 +91,10 @@ static int note_event(const struct note *note, struct store *store, const struct
 	if (r < 0)
 		return r;
 	return event_add(store, &event, err, "%s: try %d failed%s: %s", note->row.operation, note->row.attempts,
-			 note->row.failed ? ", given up; touch the trigger to go on at this step" : "", note->complaint);
+			 !note->row.failed      ? ""
+			 : note->row.queued > 0 ? ", given up; the purge that is queued begins"
+						: ", given up; touch the trigger to go on at this step",
+			 note->complaint);
 }
 
 static int purge_state(struct store *store, rowid app, const char *state, struct error *err)
@@ -104,22 +108,29 @@ static int purge_state(struct store *store, rowid app, const char *state, struct
 	return trigger_put(store, "app", app, "purge", &trigger, err);
 }
 
+static int begin_queued(struct note *note, struct store *store, const struct procedure_row *stored, struct error *err)
+{
+	struct trigger_row trigger;
+	int r = trigger_get(store, "app", note->row.app, "purge", &trigger, err);
+
+	if (r < 0)
+		return r;
+	procedure_name_purge(&note->row, trigger.counter);
+	note->row.queued = stored->queued - 1;
+	note->row.step = STEP_DETAILS;
+	note->row.attempts = 0;
+	note->row.failed = false;
+	note->begins = true;
+	return procedure_put(store, &note->row, err);
+}
+
 /* The end of a purge begins the one that was queued meanwhile. */
 static int note_end(struct note *note, struct store *store, const struct procedure_row *stored, struct error *err)
 {
-	struct trigger_row trigger;
 	int r = 0;
 
-	if (stored->queued > 0) {
-		r = trigger_get(store, "app", note->row.app, "purge", &trigger, err);
-		if (r < 0)
-			return r;
-		procedure_name_purge(&note->row, trigger.counter);
-		note->row.queued = stored->queued - 1;
-		note->row.step = STEP_DETAILS;
-		note->row.attempts = 0;
-		return procedure_put(store, &note->row, err);
-	}
+	if (stored->queued > 0)
+		return begin_queued(note, store, stored, err);
 	if (strcmp(note->row.kind, "purge") == 0)
 		r = purge_state(store, note->row.app, "done", err);
 	return r == 0 ? procedure_delete(store, note->row.app, err) : r;
@@ -155,6 +166,7 @@ static int note_apply(struct job *job, struct store *store, struct error *err)
 		r = procedure_get(store, app.id, &stored, err);
 	if (r == 0 && purge_took_over(note, &stored))
 		return 0;
+	note->row.queued = stored.queued;
 	if (r == 0)
 		r = note_event(note, store, &app, err);
 	if (r == 0 && !*note->complaint)
@@ -162,9 +174,10 @@ static int note_apply(struct job *job, struct store *store, struct error *err)
 	if (r < 0)
 		return r;
 	job->touched_app = app.id;
-	note->row.queued = stored.queued;
 	if (note->row.step == STEP_END)
 		return note_end(note, store, &stored, err);
+	if (note->row.failed && stored.queued > 0) /* whoever touched for it won't come again */
+		return begin_queued(note, store, &stored, err);
 	if (note->row.failed && strcmp(note->row.kind, "purge") == 0)
 		r = purge_state(store, app.id, "failed", err);
 	return r == 0 ? procedure_put(store, &note->row, err) : r;
@@ -195,7 +208,8 @@ static void interrupted_by(struct procedure *p, int r, const struct error *err)
 		procedure_finish(p, r, err);
 		return;
 	}
-	log_about(LOG_ERR, LOG_SUBJECT(.operation = p->row.operation, .error = err->code), "a purge can't go on, trying again: %s", err->text);
+	log_about(LOG_ERR, LOG_SUBJECT(.operation = p->row.operation, .error = err->code),
+		  "a purge can't go on, trying again: %s", err->text);
 	p->loaded = false;
 	procedure_wait(p, STORE_PAUSE_SECONDS);
 }
@@ -214,6 +228,8 @@ static void noted(void *context, int r, int64_t result, const struct error *err)
 	p->row = note->row;
 	if (note->taken_over) {
 		procedure_becomes_purge(p);
+		procedure_next(p);
+	} else if (note->begins) {
 		procedure_next(p);
 	} else if (p->row.failed) {
 		error_set(&error, EIO, "%s", note->complaint);
@@ -320,7 +336,8 @@ static int call_hook(struct procedure *p, enum hook_kind hook, const struct view
 
 	clock_format(clock_now(), time);
 	buffer_printf(&event,
-		      "{\"id\":0,\"time\":\"%s\",\"severity\":\"NOTICE\",\"type\":\"hook.%s\",\"project\":\"%s\",\"app\":\"%s\","
+		      "{\"id\":0,\"time\":\"%s\",\"severity\":\"NOTICE\",\"type\":\"hook.%s\",\"project\":\"%s\","
+		      "\"app\":\"%s\","
 		      "\"generation\":%lld,\"operation\":\"%s\",\"message\":\"%s of %s\"}\n",
 		      time, hook_name(hook), call.project, call.app, (long long)call.generation, call.operation,
 		      hook_name(hook), call.app);
@@ -339,8 +356,8 @@ static int check_output(enum hook_kind hook, const struct view *view, const stru
 		return 0;
 	if (buffer_status(output) < 0)
 		return error_set(err, ENOMEM, "out of memory");
-	r = output->size > HOOK_OUTPUT_MAX ? error_set(err, EFBIG, "more than %d bytes: shorten it", HOOK_OUTPUT_MAX) :
-					     user_data_judge_details(view, buffer_span(output), err);
+	r = output->size > HOOK_OUTPUT_MAX ? error_set(err, EFBIG, "more than %d bytes: shorten it", HOOK_OUTPUT_MAX)
+					   : user_data_judge_details(view, buffer_span(output), err);
 	return r < 0 ? error_prefix(err, "the output of the hook details") : 0;
 }
 

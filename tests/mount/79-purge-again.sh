@@ -1,7 +1,7 @@
 #!/bin/bash
 # A purge whose push was given up, and what comes after it: a touch goes on at push; but where its certificate is compromised or was revoked
-# meanwhile, another one is issued. What the hook `details` says is judged as what a user writes. A hook that leaves a process behind
-# has ended when it ends itself. `would` and a purge under attach = no; how many a job that was cancelled had to do.
+# meanwhile, another one is issued, and one that was queued behind it begins. What the hook `details` says is judged as what a user writes.
+# A hook that leaves a process behind has ended when it ends itself. `would` and a purge under attach = no; how many a job that was cancelled had to do.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 # shellcheck source=tests/lib/life.sh
@@ -67,6 +67,20 @@ touch "$a/purge"
 wait_until 20 purge_is "done"
 assert_ne "$(serial)" "$SERIAL" "serial number after revoke and purge"
 assert_eq "$(field "$a/status" state) $(field "$a/status" delivered_generation)" "VALID $(field "$a/status" generation)" "after revoke and purge"
+
+# ---- another one was queued behind it: that begins ----
+printf '%s\n' "touch $T/pushing" "while [ ! -e $T/pushed ]; do sleep 0.05; done" 'exit 1' >"$T/do/push"
+: >"$T/log"
+touch "$a/purge"
+wait_until 20 test -e "$T/pushing"
+touch "$a/purge"
+echo 'exit 0' >"$T/do/push.new"
+mv "$T/do/push.new" "$T/do/push"
+touch "$T/pushed"
+wait_until 20 purge_is "done"
+assert_eq "$(tr '\n' ' ' <"$T/log")" "details a push a details a push a restart a " "hooks of a purge that was given up, and of the queued one"
+assert_eq "$(field "$a/status" delivered_generation)" "$(field "$a/status" generation)" "what the queued one delivered"
+rm "$T/do/push" "$T/pushing" "$T/pushed"
 
 # ---- details from the hook: as from a user ----
 assert_errno EINVAL write "$a/details" "hostname=a.p.ca
