@@ -30,18 +30,38 @@ unixtime device_ca_renewal_at(const struct policy *policy, const struct generati
 	return generation->not_after - earlier((unixtime)policy->renew_before_days * DAY, life / 3);
 }
 
+unixtime device_ca_gains_until(const struct policy *policy, const struct signing_ca *ca, unixtime now)
+{
+	unixtime life = (unixtime)policy->validity_days * DAY;
+
+	return earlier(now + life, ca->row.not_after) - life / 10;
+}
+
 bool device_ca_gains(const struct situation *s)
 {
 	const struct signing_ca *ca = s->project->signing_ca;
-	unixtime life = (unixtime)s->project->policy.validity_days * DAY;
 
-	return ca && earlier(s->now + life, ca->row.not_after) - s->app->generation.not_after >= life / 10;
+	return ca && s->app->generation.not_after <= device_ca_gains_until(&s->project->policy, ca, s->now);
 }
 
 bool device_ca_stale(const struct situation *s)
 {
 	return s->app->generation.epoch < s->project->row.epoch ||
 	       s->app->generation.number <= s->app->row.stale_number;
+}
+
+static bool under_compromised(const struct situation *s)
+{
+	return s->signer && s->signer->row.compromised_at != 0;
+}
+
+bool device_ca_keeps_key(const struct situation *s)
+{
+	const struct generation_row *g = &s->app->generation;
+	const struct policy *policy = &s->project->policy;
+
+	return g->id && !device_ca_stale(s) && !policy->rotate_key && g->key_type == (int)policy->key_type &&
+	       !under_compromised(s);
 }
 
 static bool in_window(const struct situation *s)
@@ -52,11 +72,6 @@ static bool in_window(const struct situation *s)
 static bool expired(const struct situation *s)
 {
 	return s->now >= s->app->generation.not_after;
-}
-
-static bool under_compromised(const struct situation *s)
-{
-	return s->signer && s->signer->row.compromised_at != 0;
 }
 
 enum state device_ca_state(const struct situation *s)
@@ -157,7 +172,6 @@ static bool renews_on_read(const struct situation *s)
 void device_ca_decide(const struct situation *s, struct decision *ret)
 {
 	*ret = (struct decision){.verdict = VERDICT_REFUSE};
-	ret->rotate = s->app->generation.id && device_ca_stale(s);
 	if (!s->project->policy.attach)
 		(void)device_ca_issuable(s, &ret->refusal);
 	else if (s->app->row.revoked_at)

@@ -39,7 +39,6 @@ enum verdict {
 
 struct decision {
 	enum verdict verdict;
-	bool rotate;          /* ISSUE: a new key whatever the policy says */
 	struct error refusal; /* REFUSE */
 };
 
@@ -69,6 +68,12 @@ unixtime device_ca_renewal_at(const struct policy *policy, const struct generati
 
 /* False where a renewal would gain less than a tenth of a certificate's life: the signing CA's end is the cause then. */
 bool device_ca_gains(const struct situation *s);
+
+/* The same of all of a project's: those gain that end by then. */
+unixtime device_ca_gains_until(const struct policy *policy, const struct signing_ca *ca, unixtime now);
+
+/* The next certificate is made for the key of the newest generation: certificate and key read apart still match. */
+bool device_ca_keeps_key(const struct situation *s);
 
 /* When the end of a project's active signing CA, which there is, begins to be told of: warn_days
  * ahead. */

@@ -259,14 +259,11 @@ static void key_ready(struct keypool_waiter *waiter, struct keypair *key, const 
 	pool_submit(issuing->core->pool, &issuing->task);
 }
 
-/* A renewal keeps its key (certificate and key read apart still match), unless something asks for another one. */
 static bool keeps_key(const struct view *view)
 {
-	const struct policy *policy = &view->project->policy;
+	const struct situation situation = view_situation(view);
 
-	return view->generation.id && !view->decision.rotate && !policy->rotate_key &&
-	       view->generation.key_type == (int)policy->key_type &&
-	       !(view->signer && view->signer->row.compromised_at);
+	return device_ca_keeps_key(&situation);
 }
 
 static int key_of_generation(struct core *core, const struct generation_row *generation, struct keypair **ret,

@@ -166,9 +166,10 @@ static int note_apply(struct job *job, struct store *store, struct error *err)
 		r = procedure_get(store, app.id, &stored, err);
 	if (r == 0 && purge_took_over(note, &stored))
 		return 0;
-	note->row.queued = stored.queued;
-	if (r == 0)
+	if (r == 0) {
+		note->row.queued = stored.queued;
 		r = note_event(note, store, &app, err);
+	}
 	if (r == 0 && !*note->complaint)
 		r = note_success(note, store, err);
 	if (r < 0)
@@ -208,8 +209,7 @@ static void interrupted_by(struct procedure *p, int r, const struct error *err)
 		procedure_finish(p, r, err);
 		return;
 	}
-	log_about(LOG_ERR, LOG_SUBJECT(.operation = p->row.operation, .error = err->code),
-		  "a purge can't go on, trying again: %s", err->text);
+	log_about(LOG_ERR, LOG_SUBJECT(.operation = p->row.operation, .error = err->code), "a purge can't go on, trying again: %s", err->text);
 	p->loaded = false;
 	procedure_wait(p, STORE_PAUSE_SECONDS);
 }
@@ -226,10 +226,9 @@ static void noted(void *context, int r, int64_t result, const struct error *err)
 		return;
 	}
 	p->row = note->row;
-	if (note->taken_over) {
+	if (note->taken_over)
 		procedure_becomes_purge(p);
-		procedure_next(p);
-	} else if (note->begins) {
+	if (note->taken_over || note->begins) {
 		procedure_next(p);
 	} else if (p->row.failed) {
 		error_set(&error, EIO, "%s", note->complaint);
@@ -336,8 +335,7 @@ static int call_hook(struct procedure *p, enum hook_kind hook, const struct view
 
 	clock_format(clock_now(), time);
 	buffer_printf(&event,
-		      "{\"id\":0,\"time\":\"%s\",\"severity\":\"NOTICE\",\"type\":\"hook.%s\",\"project\":\"%s\","
-		      "\"app\":\"%s\","
+		      "{\"id\":0,\"time\":\"%s\",\"severity\":\"NOTICE\",\"type\":\"hook.%s\",\"project\":\"%s\",\"app\":\"%s\","
 		      "\"generation\":%lld,\"operation\":\"%s\",\"message\":\"%s of %s\"}\n",
 		      time, hook_name(hook), call.project, call.app, (long long)call.generation, call.operation,
 		      hook_name(hook), call.app);
@@ -356,8 +354,8 @@ static int check_output(enum hook_kind hook, const struct view *view, const stru
 		return 0;
 	if (buffer_status(output) < 0)
 		return error_set(err, ENOMEM, "out of memory");
-	r = output->size > HOOK_OUTPUT_MAX ? error_set(err, EFBIG, "more than %d bytes: shorten it", HOOK_OUTPUT_MAX)
-					   : user_data_judge_details(view, buffer_span(output), err);
+	r = output->size > HOOK_OUTPUT_MAX ? error_set(err, EFBIG, "more than %d bytes: shorten it", HOOK_OUTPUT_MAX) :
+					     user_data_judge_details(view, buffer_span(output), err);
 	return r < 0 ? error_prefix(err, "the output of the hook details") : 0;
 }
 

@@ -67,10 +67,14 @@ static int issuing_trigger(const struct view *view, const char *name, const char
 
 int render_renew(const struct view *view, struct buffer *out, struct error *err)
 {
-	const bool keeps = view->generation.id && !view->project->policy.rotate_key;
+	const struct situation situation = view_situation(view);
 
-	return issuing_trigger(view, "renew", keeps ? "keep the key, revoke nothing" : "with a new key, revoke nothing", NULL,
-			       out, err);
+	if (view->app->row.revoked_at && view_attached(view))
+		return app_trigger(view, "renew", "be refused: it was revoked, touch purge to lift that", out, err);
+	return issuing_trigger(view, "renew",
+			       device_ca_keeps_key(&situation) ? "keep the key, revoke nothing"
+							       : "with a new key, revoke nothing",
+			       NULL, out, err);
 }
 
 /* One that failed goes on where it stopped (SPEC 5.6). */
@@ -138,23 +142,46 @@ static int project_trigger(const struct view *view, const char *name, const char
 	return r == 0 ? render_trigger(&row, would, store, out, err) : r;
 }
 
-static int project_counts(const struct view *view, struct app_counts *ret, struct error *err)
+static int due_under(const struct view *view, const struct signing_ca *ca, struct app_due *ret, struct error *err)
 {
+	const struct policy *policy = &view->project->policy;
+	const struct app_due_by by = {
+		.now = view->now,
+		.renew_before = (int64_t)policy->renew_before_days * DAY,
+		.signing_ca = ca->row.id,
+		.gains_until = device_ca_gains_until(policy, ca, view->now),
+	};
 	struct store *store;
 	int r = core_reader(view->core, &store, err);
 
-	return r == 0 ? app_count_states(store, view->project->row.id, view->now,
-					 (int64_t)view->project->policy.renew_before_days * DAY, ret, err) :
-			r;
+	return r == 0 ? app_count_due(store, view->project->row.id, &by, ret, err) : r;
+}
+
+/* Under the signing CA that is active then: with a staged successor, that. */
+static int due(const struct view *view, struct app_due *ret, struct error *err)
+{
+	struct signing_ca *next;
+	int r;
+
+	*ret = (struct app_due){0};
+	if (!view->project->row.next_ca)
+		return view->project->signing_ca ? due_under(view, view->project->signing_ca, ret, err) : 0;
+	r = core_signing_ca(view->core, view->project->row.next_ca, &next, err);
+	if (r < 0)
+		return r;
+	r = due_under(view, next, ret, err);
+	object_unref(&next->object);
+	return r;
 }
 
 int render_update(const struct view *view, struct buffer *out, struct error *err)
 {
-	struct app_counts counts;
+	static const char *const nothing = "re-issue nothing (attach = no)";
+	struct app_due counts;
 	char effect[EFFECT_SIZE];
 	char would[WOULD_SIZE];
 	int64_t all;
-	int r = project_counts(view, &counts, err);
+	int r = due(view, &counts, err);
 
 	if (r < 0)
 		return r;
@@ -165,9 +192,10 @@ int render_update(const struct view *view, struct buffer *out, struct error *err
 		 all, plural(all), counts.expired, counts.expiring, counts.update_required,
 		 hook_configured(&view->core->config, HOOK_PUSH) ? ", and others that have not been delivered" : "");
 	if (view->project->row.next_ca)
-		snprintf(would, sizeof(would), "switch to the staged successor, then %s", effect);
+		snprintf(would, sizeof(would), "switch to the staged successor, then %s",
+			 view_attached(view) ? effect : nothing);
 	else
-		would_issue(view, effect, "re-issue nothing (attach = no)", would);
+		would_issue(view, effect, nothing, would);
 	return project_trigger(view, "update", would, out, err);
 }
 

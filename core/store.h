@@ -233,6 +233,19 @@ struct app_counts {
 int app_count_states(struct store *store, rowid project, unixtime now, int64_t renew_before, struct app_counts *ret,
 		     struct error *err);
 
+/* Of these, what an update would re-issue once signing_ca is the active one. */
+struct app_due_by {
+	unixtime now;
+	int64_t renew_before; /* seconds */
+	rowid signing_ca;
+	unixtime gains_until; /* renewing what ends later gains nothing */
+};
+struct app_due {
+	int64_t expired, expiring, update_required;
+};
+int app_count_due(struct store *store, rowid project, const struct app_due_by *by, struct app_due *ret,
+		  struct error *err);
+
 /* App instances of a project, worst state first, then by their end (store_ranked.c): at most `room`, until each fails. */
 struct app_ranked {
 	rowid project;

@@ -151,6 +151,11 @@ struct tally {
 	bool revoked, behind, compromised;
 };
 
+struct sum {
+	struct app_counts counts;
+	int64_t expired_revoked; /* of those that have expired */
+};
+
 static int64_t lesser(int64_t a, int64_t b)
 {
 	return a < b ? a : b;
@@ -164,18 +169,22 @@ static int tally_expired(struct store *store, const struct tally *t, unixtime no
 	return 0;
 }
 
-/* How many have not_after - min(renew_before, life / 3) <= now (device_ca_renewal_at), solved for what the buckets are about. */
-static int tally_opened(struct store *store, const struct tally *t, unixtime now, int64_t renew_before, int64_t *ret,
+/* How many have not_after - min(renew_before, life / 3) <= now (device_ca_renewal_at), solved for what the buckets are about; and end until
+ * gains_until. */
+static int tally_opened(struct store *store, const struct tally *t, const struct app_due_by *by, int64_t *ret,
 			struct error *err)
 {
+	const unixtime now = by->now, until = by->gains_until;
+
 	switch ((enum shape)t->shape) {
 	case SHAPE_LIFE:
-		return tally_up_to(store, t->id, now + lesser(renew_before, t->fixed / 3), ret, err);
+		return tally_up_to(store, t->id, lesser(until, now + lesser(by->renew_before, t->fixed / 3)), ret, err);
 	case SHAPE_BEGIN:
-		return tally_up_to(store, t->id, lesser(now + renew_before, t->fixed + 3 * (now - t->fixed) / 2), ret,
-				   err);
+		return tally_up_to(store, t->id,
+				   lesser(until, lesser(now + by->renew_before, t->fixed + 3 * (now - t->fixed) / 2)),
+				   ret, err);
 	default:
-		if (t->fixed - renew_before <= now && now < t->fixed)
+		if (t->fixed - by->renew_before <= now && now < t->fixed && t->fixed <= until)
 			return tally_up_to(store, t->id, t->fixed - 3 * (t->fixed - now), ret, err);
 		*ret = t->fixed <= now ? t->total : 0;
 		return 0;
@@ -201,9 +210,10 @@ static int tally_earliest(struct store *store, const struct tally *t, unixtime n
 }
 
 /* The conditions are those of device_ca_state, worst first. */
-static int tally_count(struct store *store, const struct tally *t, unixtime now, int64_t renew_before,
-		       struct app_counts *sum, struct error *err)
+static int tally_count(struct store *store, const struct tally *t, const struct app_due_by *by, struct sum *ret,
+		       struct error *err)
 {
+	struct app_counts *sum = &ret->counts;
 	int64_t expired, opened;
 	int r;
 
@@ -214,37 +224,37 @@ static int tally_count(struct store *store, const struct tally *t, unixtime now,
 					 : &sum->not_issued) += t->total;
 		return 0;
 	}
-	r = tally_expired(store, t, now, &expired, err);
+	r = tally_expired(store, t, by->now, &expired, err);
 	if (r < 0)
 		return r;
 	sum->expired += expired;
+	ret->expired_revoked += t->revoked ? expired : 0;
 	if (!t->revoked)
-		r = tally_earliest(store, t, now, &sum->earliest, err);
+		r = tally_earliest(store, t, by->now, &sum->earliest, err);
 	if (r < 0)
 		return r;
 	if (t->revoked || t->behind) {
 		*(t->revoked ? &sum->revoked : &sum->update_required) += t->total - expired;
 		return 0;
 	}
-	r = tally_opened(store, t, now, renew_before, &opened, err);
+	r = tally_opened(store, t, by, &opened, err);
 	opened = opened > expired ? opened : expired;
 	sum->expiring += opened - expired;
 	sum->valid += t->total - opened;
 	return r;
 }
 
-static int count_states(struct store *store, rowid project, unixtime now, int64_t renew_before, struct app_counts *ret,
-			struct error *err)
+static int count(struct store *store, rowid project, const struct app_due_by *by, struct sum *ret, struct error *err)
 {
 	/* While it is open, whatever else this connection reads is of the same moment. */
 	_cleanup_statement_ sqlite3_stmt *stmt = statement(
 		store, err,
-		"SELECT t.id, t.shape, t.fixed, t.total, t.revoked, t.signing_ca<>p.signing_ca OR t.epoch<p.epoch OR "
-		"t.stale<>0,"
+		"SELECT t.id, t.shape, t.fixed, t.total, t.revoked,"
+		" t.signing_ca<>iif(?=0, p.signing_ca, ?) OR t.epoch<p.epoch OR t.stale<>0,"
 		" k.compromised_at<>0 AND t.epoch>=p.epoch AND t.stale=0 FROM tally t JOIN project p ON p.id=t.project"
 		" LEFT JOIN signing_ca c ON c.id=t.signing_ca LEFT JOIN signing_key k ON k.id=c.key WHERE t.project=?",
-		"i", project);
-	struct app_counts sum = {0};
+		"iii", by->signing_ca, by->signing_ca, project);
+	struct sum sum = {0};
 	int r = stmt ? 0 : -err->code;
 
 	while (stmt && (r = statement_step(store, stmt, err)) == 1) {
@@ -258,7 +268,7 @@ static int count_states(struct store *store, rowid project, unixtime now, int64_
 			.compromised = sqlite3_column_int(stmt, 6) != 0,
 		};
 
-		r = tally_count(store, &t, now, renew_before, &sum, err);
+		r = tally_count(store, &t, by, &sum, err);
 		if (r < 0)
 			return r;
 	}
@@ -270,7 +280,28 @@ static int count_states(struct store *store, rowid project, unixtime now, int64_
 int app_count_states(struct store *store, rowid project, unixtime now, int64_t renew_before, struct app_counts *ret,
 		     struct error *err)
 {
+	const struct app_due_by by = {.now = now, .renew_before = renew_before, .gains_until = INT64_MAX};
+	struct sum sum;
 	int r = pending_write(store, err); /* the writer's own changes, if it is the writer who asks */
 
-	return r == 0 ? count_states(store, project, now, renew_before, ret, err) : r;
+	if (r == 0)
+		r = count(store, project, &by, &sum, err);
+	if (r == 0)
+		*ret = sum.counts;
+	return r;
+}
+
+int app_count_due(struct store *store, rowid project, const struct app_due_by *by, struct app_due *ret,
+		  struct error *err)
+{
+	struct sum sum;
+	int r = pending_write(store, err);
+
+	if (r == 0)
+		r = count(store, project, by, &sum, err);
+	if (r == 0)
+		*ret = (struct app_due){.expired = sum.counts.expired - sum.expired_revoked,
+					.expiring = sum.counts.expiring,
+					.update_required = sum.counts.update_required};
+	return r;
 }

@@ -317,3 +317,26 @@ assert_eq "$(field "$p/apps/u1/status" purge_counter)" $((before + 1)) "purge_co
 
 # ---- `would:` says what happens: with a complete next/ update is not refused, whatever became of the active signing CA ----
 assert_lacks "$(cat "$T/staged")" 'be refused' "would of update, with a complete next/ under an expired signing CA"
+
+# and with what counts: under the successor all that was issued is UPDATE_REQUIRED, but for what was revoked
+would() {
+    field "$1" would
+}
+new_project w
+w=$PROJECTS/w
+mkdir "$w/apps/a" "$w/apps/b" "$w/apps/never"
+cat "$w/apps/a/device_ca.pem" "$w/apps/b/device_ca.pem" >/dev/null
+assert_has "$(would "$w/update")" '^re-issue 0 certificates ' "would of update, all valid"
+make_ca successor
+cp "$CA/successor.chain" "$w/signing_ca/next/cert.pem"
+cp "$CA/successor.key" "$w/signing_ca/next/key.pem"
+assert_has "$(would "$w/update")" '^switch .* re-issue 2 certificates \(EXPIRED 0, EXPIRING 0, UPDATE_REQUIRED 2\)' "would of update, staged"
+echo stolen >"$w/apps/b/revoke"
+assert_has "$(would "$w/update")" 're-issue 1 certificate ' "would of update, one revoked"
+assert_has "$(would "$w/apps/b/renew")" '^be refused: ' "would of renew, revoked"
+touch "$w/update"
+job_done w
+assert_has "$(would "$w/apps/a/renew")" 'keep the key' "would of renew"
+echo lost >"$w/signing_ca/compromised"
+upload w int
+assert_has "$(would "$w/apps/a/renew")" 'with a new key' "would of renew, under a compromised signing CA"

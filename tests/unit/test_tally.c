@@ -246,6 +246,56 @@ static void compare_ranked(struct world *w, const struct project *project, const
 		assert_int_equal(ranks.of[state], of[state]);
 }
 
+/* What an update would do under another signing CA, counted one by one. */
+static void count_due(struct world *w, const struct project *project, struct app_due *due)
+{
+	struct error ignored;
+
+	for (int i = 0; i < APPS; i++) {
+		struct signing_ca signer = {0};
+		struct app app = {0};
+		struct situation s = {.project = project, .app = &app, .now = w->now};
+		enum state state;
+
+		if (!w->app[i])
+			continue;
+		OK(app_by_id(w->store, w->app[i], &app.row, &err));
+		if (!app.row.generation)
+			continue;
+		OK(generation_by_id(w->store, app.row.generation, &app.generation, &err));
+		OK(signing_ca_by_id(w->store, app.generation.signing_ca, &signer.row, &err));
+		s.signer = &signer;
+		state = device_ca_state(&s);
+		if (device_ca_update(&s, &ignored) != 0)
+			*(state == STATE_EXPIRED    ? &due->expired
+			  : state == STATE_EXPIRING ? &due->expiring
+						    : &due->update_required) += 1;
+	}
+}
+
+static void compare_due(struct world *w, const struct project *now)
+{
+	struct signing_ca ca = {0};
+	struct project project = *now;
+	struct app_due due, one_by_one = {0};
+	struct app_due_by by;
+
+	project.policy.attach = true;
+	project.policy.validity_days = (int)(1 + dice(w, 400));
+	project.row.signing_ca = w->ca[dice(w, CAS)];
+	project.signing_ca = &ca;
+	OK(signing_ca_by_id(w->store, project.row.signing_ca, &ca.row, &err));
+	count_due(w, &project, &one_by_one);
+	by = (struct app_due_by){.now = w->now,
+				 .renew_before = (int64_t)project.policy.renew_before_days * DAY,
+				 .signing_ca = ca.row.id,
+				 .gains_until = device_ca_gains_until(&project.policy, &ca, w->now)};
+	OK(app_count_due(w->store, w->project, &by, &due, &err));
+	assert_int_equal(due.expired, one_by_one.expired);
+	assert_int_equal(due.expiring, one_by_one.expiring);
+	assert_int_equal(due.update_required, one_by_one.update_required);
+}
+
 static void compare(struct world *w)
 {
 	static const int windows[] = {0, 1, 10, 30, 89, 364};
@@ -275,6 +325,7 @@ static void compare(struct world *w)
 	assert_int_equal(counts.not_issued, of[STATE_NOT_ISSUED]);
 	assert_int_equal(counts.earliest, earliest);
 	compare_ranked(w, &project, of);
+	compare_due(w, &project);
 }
 
 /* To the second where the state of one changes. */
