@@ -28,7 +28,7 @@ struct situation {
 	const struct signing_ca *signer; /* of the newest generation; NULL: never issued */
 	unixtime now;
 	unixtime clock_floor; /* nothing is issued before this time (SPEC 8) */
-	bool backing_off;     /* the last renewal failed a moment ago: serve what is still good */
+	bool backing_off;     /* the last renewal failed a moment ago, or the mount is read-only: serve what is still good */
 };
 
 enum verdict {

@@ -44,8 +44,8 @@ struct situation view_situation(const struct view *view)
 		.signer = view->signer,
 		.now = view->now,
 		.clock_floor = core_clock_floor(view->core),
-		.backing_off = view->app &&
-			       issue_backing_off(view->core->issue, view->app->row.id, view->now),
+		.backing_off = view->core->options.read_only ||
+			       (view->app && issue_backing_off(view->core->issue, view->app->row.id, view->now)),
 	};
 }
 
