@@ -68,14 +68,18 @@ static void notice_not_delivered(const struct view *view, struct notice *notice)
 		 (long long)view->generation.number, (long long)view->app->row.delivered);
 }
 
+enum { APP_NOTICES = 3 + TROUBLE_NOTICES + SIGNING_CA_NOTICES };
+
 static size_t app_notices(const struct view *view, enum state state, const char *message, struct notice *ret)
 {
 	size_t n = 0;
 
 	for (size_t i = 0; i < sizeof(app_causes) / sizeof(app_causes[0]); i++) {
-		if (app_causes[i].state != state || ends_with_signing_ca(view, state))
+		const bool revoked = app_causes[i].state == STATE_REVOKED && view->app->row.revoked_at; /* a worse state hides it */
+
+		if (!revoked && (app_causes[i].state != state || ends_with_signing_ca(view, state)))
 			continue;
-		ret[n] = (struct notice){app_causes[i].cause, state_severity(state), "EDGE_APP_INSTANCE",
+		ret[n] = (struct notice){app_causes[i].cause, state_severity(app_causes[i].state), "EDGE_APP_INSTANCE",
 					 app_causes[i].action, ""};
 		snprintf(ret[n++].message, sizeof(ret[0].message), "%s", message);
 	}
@@ -89,7 +93,7 @@ static size_t app_notices(const struct view *view, enum state state, const char 
 
 static int app_status(const struct view *view, struct document *document, struct error *err)
 {
-	struct notice notices[2 + TROUBLE_NOTICES + SIGNING_CA_NOTICES];
+	struct notice notices[APP_NOTICES];
 	const struct generation_row *g = &view->generation;
 	const struct situation situation = view_situation(view);
 	const enum state state = device_ca_state(&situation);

@@ -33,6 +33,9 @@ size_t signing_ca_notices(const struct view *view, struct notice *ret);
 /* True, and the token's complaint: the signing CA's key is in a token that does not sign now. */
 bool signing_key_unavailable(struct core *core, const struct project *project, char *ret, size_t size);
 
+/* What an update would re-issue once ca is the active one. */
+int update_due(const struct view *view, const struct signing_ca *ca, struct app_due *ret, struct error *err);
+
 /* Those of what stops everything on this host, a store that fails or a clock that is wrong: at most HOST_NOTICES. */
 enum { HOST_NOTICES = 2 };
 size_t host_notices(const struct view *view, const char *scope, struct notice *ret);

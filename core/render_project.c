@@ -67,12 +67,45 @@ static size_t job_notice(const struct view *view, struct store *store, struct no
 	return 1;
 }
 
-enum { PROJECT_NOTICES = 1 + SIGNING_CA_NOTICES + TROUBLE_NOTICES };
+enum { APP_CAUSES = 5, PROJECT_NOTICES = 1 + APP_CAUSES + SIGNING_CA_NOTICES + TROUBLE_NOTICES };
 
-static size_t project_notices(const struct view *view, struct store *store, struct notice ret[PROJECT_NOTICES])
+/* Causes that are the app instances' own, each once. Those that end with the signing CA are not in `due`: that is the cause then. */
+static size_t app_notices(const struct app_counts *counts, const struct app_due *due, struct notice *ret)
 {
+	const struct {
+		int64_t count;
+		const char *cause, *severity, *action, *what;
+	} causes[APP_CAUSES] = {
+		{counts->compromised, "DEVICE_CA_COMPROMISED", "ERROR", "UPDATEWITHPURGE",
+		 "hanging on a compromised signing CA: upload another one, if there is none yet, then touch force_update"},
+		{counts->expired, "DEVICE_CA_EXPIRED", "ERROR", "UPDATEREQUIRED", "with an expired certificate: touch update"},
+		{counts->revoked, "DEVICE_CA_REVOKED", "ERROR", "UPDATEWITHPURGE", "revoked: touch purge of each to lift that"},
+		{counts->update_required, "DEVICE_CA_UPDATE_REQUIRED", "WARN", "UPDATEREQUIRED",
+		 "with a certificate to be replaced: touch update"},
+		{due->expiring, "DEVICE_CA_EXPIRING", "WARN", "UPDATEREQUIRED", "with a certificate that expires soon: touch update"},
+	};
+	size_t n = 0;
+
+	for (size_t i = 0; i < APP_CAUSES; i++) {
+		if (causes[i].count == 0)
+			continue;
+		ret[n] = (struct notice){causes[i].cause, causes[i].severity, "EDGE_APP_INSTANCE", causes[i].action, ""};
+		snprintf(ret[n++].message, sizeof(ret[0].message), "%lld app instance%s %s.", (long long)causes[i].count,
+			 plural(causes[i].count), causes[i].what);
+	}
+	return n;
+}
+
+static size_t project_notices(const struct view *view, struct store *store, const struct app_counts *counts,
+			      struct notice ret[PROJECT_NOTICES])
+{
+	struct app_due due = {0};
+	struct error ignored;
 	size_t n = signing_ca_notices(view, ret);
 
+	if (counts->expiring > 0 && view->project->signing_ca)
+		(void)update_due(view, view->project->signing_ca, &due, &ignored);
+	n += app_notices(counts, &due, ret + n);
 	n += trouble_notices(view, ret + n);
 	return n + job_notice(view, store, ret + n);
 }
@@ -80,16 +113,17 @@ static size_t project_notices(const struct view *view, struct store *store, stru
 static int project_status(const struct view *view, struct document *document, struct error *err)
 {
 	struct notice notices[PROJECT_NOTICES];
-	const size_t count = project_notices(view, document->store, notices);
 	const struct signing_ca *ca = view->project->signing_ca;
 	struct app_counts counts;
 	enum state state;
 	char message[256];
+	size_t count;
 	int r = app_count_states(document->store, view->project->row.id, view->now,
 				 (int64_t)view->project->policy.renew_before_days * DAY, &counts, err);
 
 	if (r < 0)
 		return r;
+	count = project_notices(view, document->store, &counts, notices);
 	state = project_state(view, &counts);
 	project_message(state, &counts, message, sizeof(message));
 	document_word(document, "state", state_name(state));

@@ -142,7 +142,7 @@ static int project_trigger(const struct view *view, const char *name, const char
 	return r == 0 ? render_trigger(&row, would, store, out, err) : r;
 }
 
-static int due_under(const struct view *view, const struct signing_ca *ca, struct app_due *ret, struct error *err)
+int update_due(const struct view *view, const struct signing_ca *ca, struct app_due *ret, struct error *err)
 {
 	const struct policy *policy = &view->project->policy;
 	const struct app_due_by by = {
@@ -165,11 +165,11 @@ static int due(const struct view *view, struct app_due *ret, struct error *err)
 
 	*ret = (struct app_due){0};
 	if (!view->project->row.next_ca)
-		return view->project->signing_ca ? due_under(view, view->project->signing_ca, ret, err) : 0;
+		return view->project->signing_ca ? update_due(view, view->project->signing_ca, ret, err) : 0;
 	r = core_signing_ca(view->core, view->project->row.next_ca, &next, err);
 	if (r < 0)
 		return r;
-	r = due_under(view, next, ret, err);
+	r = update_due(view, next, ret, err);
 	object_unref(&next->object);
 	return r;
 }

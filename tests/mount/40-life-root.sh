@@ -53,6 +53,7 @@ for project in "$manual" "$read"; do
     assert_eq "$(field "$project/apps/gw/status" state)" EXPIRING "state on day 336"
     assert_eq "$(field "$project/apps/gw/status" severity)" WARN "severity on day 336"
     assert_notice "$project/apps/gw/status" DEVICE_CA_EXPIRING WARN EDGE_APP_INSTANCE UPDATEREQUIRED
+    assert_notice "$project/status" DEVICE_CA_EXPIRING WARN EDGE_APP_INSTANCE UPDATEREQUIRED
     assert_eq "$(field "$project/status" state)" EXPIRING "state of the project"
     assert_eq "$(field "$project/status" apps_expiring)" 1 "apps_expiring"
 done
@@ -83,6 +84,7 @@ days_on 366
 wait_events "$manual/apps/gw/events" device_ca.expired 1
 assert_eq "$(field "$manual/apps/gw/status" state) $(field "$manual/apps/gw/status" severity)" "EXPIRED ERROR" "day 366"
 assert_notice "$manual/apps/gw/status" DEVICE_CA_EXPIRED ERROR EDGE_APP_INSTANCE UPDATEREQUIRED
+assert_notice "$manual/status" DEVICE_CA_EXPIRED ERROR EDGE_APP_INSTANCE UPDATEREQUIRED
 assert_eq "$(field "$manual/status" state) $(field "$manual/status" apps_expired)" "EXPIRED 1" "project on day 366"
 assert_has "$(cat "$MNT/status")" manual "the fleet's status names the project"
 assert_errnos <<LINES
@@ -115,7 +117,7 @@ for project in "$manual" "$read" "$auto" "$left"; do
 done
 assert_has "$(grep signing_ca.expiring "$left/events")" "3 app instances" "the number of app instances in the event"
 assert_notice "$manual/apps/gw/status" INTER_CA_EXPIRING WARN PROJECT UPDATEREQUIRED
-assert_lacks "$(cat "$manual/apps/gw/status")" DEVICE_CA_EXPIRING "the cause is the signing CA's end"
+assert_lacks "$(cat "$manual/status" "$manual/apps/gw/status")" DEVICE_CA_EXPIRING "the cause is the signing CA's end"
 assert_eq "$(cat "$manual/signing_ca/affected")" gw "affected: only what has a certificate"
 assert_eq "$(cat "$left/signing_ca/affected")" $'a\nb\nc' "affected"
 assert_eq "$(field "$manual/signing_ca/info" sha256_fingerprint)" "$root" "active signing CA before update"

@@ -340,3 +340,16 @@ assert_has "$(would "$w/apps/a/renew")" 'keep the key' "would of renew"
 echo lost >"$w/signing_ca/compromised"
 upload w int
 assert_has "$(would "$w/apps/a/renew")" 'with a new key' "would of renew, under a compromised signing CA"
+
+# ---- a notice for each cause: also for what a worse state hides, and at the project ----
+assert_notice "$w/status" DEVICE_CA_COMPROMISED ERROR EDGE_APP_INSTANCE UPDATEWITHPURGE
+assert_notice "$w/status" DEVICE_CA_REVOKED ERROR EDGE_APP_INSTANCE UPDATEWITHPURGE
+assert_notice "$w/apps/b/status" DEVICE_CA_REVOKED ERROR EDGE_APP_INSTANCE UPDATEWITHPURGE
+touch "$w/force_update"
+job_done w
+assert_lacks "$(cat "$w/status")" DEVICE_CA_COMPROMISED "notices after force_update"
+days_on 516
+assert_eq "$(state w b)" EXPIRED "state of what was revoked, and has expired"
+for cause in EXPIRED REVOKED; do
+    assert_has "$(cat "$w/apps/b/status")" "cause: DEVICE_CA_$cause" "notices of what was revoked, and has expired"
+done
