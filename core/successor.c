@@ -56,6 +56,34 @@ int successor_is_ours(struct store *store, const struct project_row *project, bo
 	return r == -ENOENT ? 0 : r;
 }
 
+static const char dropped_name[] = "successor_dropped"; /* the fingerprint of the signing CA whose successor the user did not want */
+
+/* Whoever drops what certfs has staged has said no: it does not come back for that signing CA. */
+static int note_dropped(struct store *store, const struct project_row *project, struct error *err)
+{
+	struct signing_ca_row ca;
+	bool ours = false;
+	int r = successor_is_ours(store, project, &ours, err);
+
+	if (r < 0 || !ours || !project->signing_ca)
+		return r;
+	r = signing_ca_by_id(store, project->signing_ca, &ca, err);
+	if (r < 0)
+		return r;
+	return document_put(store, "project", project->id, dropped_name, (struct span){ca.fingerprint, FINGERPRINT_SIZE}, err);
+}
+
+static bool was_dropped(struct core *core, rowid project, const struct signing_ca *ca)
+{
+	_cleanup_buffer_ struct buffer dropped = {0};
+	struct error ignored;
+	struct store *store;
+
+	return core_reader(core, &store, &ignored) == 0 &&
+	       document_get(store, "project", project, dropped_name, &dropped, &ignored) == 0 &&
+	       dropped.size == FINGERPRINT_SIZE && memcmp(dropped.data, ca->row.fingerprint, FINGERPRINT_SIZE) == 0;
+}
+
 static int next_apply(struct job *job, struct store *store, struct error *err)
 {
 	struct successor *s = (struct successor *)job;
@@ -146,7 +174,8 @@ void successor_stage(struct core *core, const struct view *view)
 	struct error err = {0};
 	int r;
 
-	if (!ca || project->next_ca || project->csr_key || key_in_token(core, view->project->signing_ca))
+	if (!ca || project->next_ca || project->csr_key || key_in_token(core, view->project->signing_ca) ||
+	    was_dropped(core, project->id, ca))
 		return;
 	s = verb_new(sizeof(*s), core, NULL, staged, NULL);
 	if (!s)
@@ -170,7 +199,10 @@ static int drop_apply(struct job *job, struct store *store, struct error *err)
 	int r = project_by_id(store, s->project, &project, err);
 
 	job->touched_project = s->project;
-	return r == 0 && project.next_ca ? project_set_next(store, project.id, 0, project.csr_key, err) : r;
+	if (r < 0 || !project.next_ca)
+		return r;
+	r = note_dropped(store, &project, err);
+	return r == 0 ? project_set_next(store, project.id, 0, project.csr_key, err) : r;
 }
 
 void core_next_drop(struct core *core, const struct caller *caller, rowid project, core_done done, void *context)

@@ -160,6 +160,12 @@ soon=$PROJECTS/soon
 serials() { for _ in 1 2 3 4 5; do serial "$1"; done | sort -u | wc -l; }
 assert_eq "$(serials "$soon/apps/a/device_ca.pem")" 1 "serials of five reads on day 0"
 printf '[certificate]\nrenewal = auto\n' >"$soon/policy"
+# a self-signed one's successor, which the user does not want
+make_root brief days=20
+mkdir "$PROJECTS/brief"
+upload brief brief
+wait_state "$PROJECTS/brief/signing_ca/next/status" STAGED
+rm "$PROJECTS/brief/signing_ca/next/cert.pem"
 for day in 5 10 14 17 19; do
     days_on $day
     sleep 2.5
@@ -169,6 +175,7 @@ for day in 5 10 14 17 19; do
     assert_notice "$soon/apps/a/status" INTER_CA_EXPIRING WARN PROJECT UPDATEREQUIRED
     assert_lacks "$(cat "$soon/apps/a/status")" DEVICE_CA_EXPIRING "the cause is the signing CA's end"
 done
+assert_eq "$(field "$PROJECTS/brief/signing_ca/next/status" state)" NONE "what was dropped stays away"
 assert_eq "$(events "$soon/events" signing_ca.expiring)" 1 "events of the signing CA's end"
 touch "$soon/update" # csr.pem waits: nothing to switch to, nothing to gain
 job_done soon
