@@ -42,7 +42,7 @@ static int part_read(const struct buffer *parts, enum upload_part part, struct b
 /* The part that was just written must hold what its name says. */
 static int part_fits(const struct bag *bag, enum upload_part part, struct error *err)
 {
-	if (bag->needs_password)
+	if (bag->needs_password && !(part == UPLOAD_CERT && bag->key_only))
 		return 0;
 	if (part == UPLOAD_CERT && bag->cert_count == 0)
 		return error_set(err, EKEYREJECTED,

@@ -19,7 +19,8 @@ struct bag {
 	size_t cert_count;
 	struct keypair *key; /* owned; NULL: none */
 	int encrypted_keys;  /* how many were met: each may cost seconds */
-	bool needs_password; /* something is encrypted and no password was given: nothing else is set */
+	bool needs_password; /* something is encrypted and no password was given: but for key_only nothing else is set */
+	bool key_only;       /* needs_password: it is a private key, and no certificate will be found beside it */
 };
 
 void bag_clear(struct bag *bag);

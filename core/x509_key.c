@@ -184,6 +184,7 @@ int read_encrypted_pkcs8(struct span der, const struct span *password, struct ba
 		return r;
 	if (password == NULL) {
 		bag->needs_password = true;
+		bag->key_only = true;
 		return 0;
 	}
 	info = decrypt(encrypted, password);

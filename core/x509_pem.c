@@ -125,6 +125,7 @@ static int read_traditional_block(struct block *block, int type, const struct sp
 
 	if (encrypted && password == NULL) {
 		bag->needs_password = true;
+		bag->key_only = true;
 		return 0;
 	}
 	if (encrypted) {

@@ -237,7 +237,7 @@ int x509_read(struct span upload, const struct span *password, struct bag *ret, 
 	if (r < 0)
 		return r;
 	if (bag.needs_password) {
-		*ret = (struct bag){.needs_password = true};
+		*ret = (struct bag){.needs_password = true, .key_only = bag.key_only && bag.cert_count == 0};
 		return 0;
 	}
 	*ret = bag;

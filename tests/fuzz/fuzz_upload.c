@@ -66,6 +66,7 @@ static void check_bag(const struct bag *bag, const struct span *password)
 	uint8_t spki[FINGERPRINT_SIZE];
 	struct error err = {0};
 
+	REQUIRE(bag->needs_password || !bag->key_only);
 	if (bag->needs_password) {
 		REQUIRE(!password && !bag->key && bag->cert_count == 0);
 		return;

@@ -131,6 +131,15 @@ refused 'not used' "$BAD/unused.cert"
 
 # ---- passwords ----
 encrypt_key "$CA/other.key" "$BAD/encrypted.key" right
+# a key alone is no certificate, locked or not
+cp "$CA/other.key" "$BAD/key.cert"
+refused 'no certificate' "$BAD/key.cert"
+cp "$BAD/encrypted.key" "$BAD/encrypted-key.cert"
+refused 'no certificate' "$BAD/encrypted-key.cert"
+openssl pkcs8 -topk8 -in "$CA/other.key" -v2 aes-256-cbc -outform DER -passout pass:right -out "$BAD/encrypted-der.cert"
+refused 'no certificate' "$BAD/encrypted-der.cert"
+openssl ec -in "$CA/other.key" -aes256 -passout pass:right -out "$BAD/encrypted-sec1.cert" 2>/dev/null
+refused 'no certificate' "$BAD/encrypted-sec1.cert"
 echo wrong >"$BAD/wrong.password"
 refused 'wrong key password' "$BAD/other.cert" "$BAD/encrypted.key" "$BAD/wrong.password"
 refused 'wrong key password' "$BAD/wrong.password" "$BAD/other.cert" "$BAD/encrypted.key"
