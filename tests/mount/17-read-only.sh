@@ -3,7 +3,6 @@
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 
-use_clock +0
 start_certfs
 new_project p
 mkdir "$PROJECTS/p/apps/gw" "$PROJECTS/p/apps/never"
@@ -31,11 +30,3 @@ check_clean
 # keys that there are, too
 assert_errno OK read "$PROJECTS/p/apps/gw/device_ca.key"
 assert_same "$PROJECTS/p/apps/gw/bundle.pem" "$T/bundle.pem" "bundle.pem with -o ro"
-
-# in the renewal window: nothing is issued, and what is good is served
-set_clock +$((340 * 86400))
-wait_until 15 grep -q '^state: EXPIRING' "$PROJECTS/p/apps/gw/status"
-assert_same "$PROJECTS/p/apps/gw/bundle.pem" "$T/bundle.pem" "bundle.pem in the renewal window"
-set_clock +$((366 * 86400))
-wait_until 15 grep -q '^state: EXPIRED' "$PROJECTS/p/apps/gw/status"
-assert_errno EROFS read "$PROJECTS/p/apps/gw/bundle.pem"
