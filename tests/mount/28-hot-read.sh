@@ -33,7 +33,7 @@ count = collections.Counter()
 for line in open(sys.argv[1]):
     # the header of a request: length, opcode
     match = re.search(r'= [1-9]', line) and re.search(r'"((?:\\x[0-9a-f]{2}){8})', line)
-    if match and ("fuse" in line or "resumed" in line or "iov" in line):
+    if match and ("fuse" in line or r"\x66\x75\x73\x65" in line or "resumed" in line or "iov" in line):  # -xx: paths, too
         data = bytes.fromhex(match[1].replace("\\x", ""))
         opcode = int.from_bytes(data[4:8], "little")
         count[NAMES.get(opcode, opcode)] += 1
