@@ -10,6 +10,35 @@ struct handles {
 	struct handle *bucket[BUCKETS]; /* protected by lock */
 };
 
+/* ---- a handle that is a generation ---- */
+
+enum { REVISION_SHIFT = 32, REVISION_BITS = 28 };
+
+/* Never 0. */
+static uint64_t revision_part(int64_t revision)
+{
+	return ((uint64_t)revision & ((1U << REVISION_BITS) - 1)) | 1U << REVISION_BITS;
+}
+
+uint64_t handle_of_generation(rowid generation, int64_t revision)
+{
+	return FH_GENERATION | revision_part(revision) << REVISION_SHIFT | (uint64_t)generation;
+}
+
+rowid handle_generation(uint64_t fh)
+{
+	return (rowid)(fh & UINT32_MAX);
+}
+
+bool handle_has_revision(uint64_t fh, int64_t revision)
+{
+	const uint64_t part = (fh & ~FH_GENERATION) >> REVISION_SHIFT;
+
+	return part == 0 || part == revision_part(revision);
+}
+
+/* ---- the others ---- */
+
 struct handles *handles_new(void)
 {
 	struct handles *handles = calloc(1, sizeof(*handles));

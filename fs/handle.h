@@ -13,9 +13,16 @@
 #include "fs/tree.h"
 
 /* What a file handle of FUSE says by itself. */
-#define FH_GENERATION (1ULL << 63) /* the rest is the row of a generation */
+#define FH_GENERATION (1ULL << 63) /* of a public certificate: see handle_of_generation */
 #define FH_TRUNCATED  (1ULL << 61) /* opened with O_TRUNC */
 #define FH_EMPTY      (1ULL << 62) /* opened for writing, with nothing in it yet */
+
+/* The row of the generation, and the revision of the chain that it was opened with, as far as it fits in. */
+uint64_t handle_of_generation(rowid generation, int64_t revision);
+rowid handle_generation(uint64_t fh);
+
+/* False: its chain was swapped since. (A handle of an older program knows no revision.) */
+bool handle_has_revision(uint64_t fh, int64_t revision);
 
 struct handle {
 	struct handle *next; /* the table's */

@@ -194,7 +194,7 @@ static void open_served(struct opening *opening, const struct view *view)
 		open_secret(opening, view);
 		return;
 	}
-	opening->fi.fh = FH_GENERATION | (uint64_t)view_generation_row(view)->id;
+	opening->fi.fh = handle_of_generation(view_generation_row(view)->id, view_version(view).revision);
 	opening_answer(opening, 0);
 }
 

@@ -35,15 +35,18 @@ static void read_view(fuse_req_t req, const struct tree_row *row, const struct v
 		reply_slice(req, buffer_span(&content), offset, size);
 }
 
-/* A public certificate: the handle is the generation. */
+/* A public certificate: the handle is the generation. The chain that it was opened with may have been swapped since, and the kernel have forgotten
+ * what it has read: no part of another one then. */
 static void read_generation(fuse_req_t req, const struct tree_row *row, uint64_t fh, size_t size, off_t offset)
 {
 	_cleanup_view_ struct view *view = NULL;
 	struct error err;
-	int r = view_generation(fs_of(req)->core, (rowid)(fh & ~FH_GENERATION), &view, &err);
+	int r = view_generation(fs_of(req)->core, handle_generation(fh), &view, &err);
 
 	if (r < 0)
 		reply_node_error(req, r);
+	else if (!handle_has_revision(fh, view_version(view).revision))
+		reply_status(req, -EIO);
 	else
 		read_view(req, row, view, size, offset);
 }
