@@ -38,9 +38,7 @@ static int describe(struct fs *fs, fuse_ino_t id, struct node *ret, struct error
 	r = node_describe(fs, row, ino.row, ret, err);
 	if (r < 0 || ret->id == id)
 		return r;
-	if (row->scope != SCOPE_APP)
-		return error_set(err, ESTALE, "the file is another one now");
-	if (reopen_is_open(fs->shared, id))
+	if (row->scope == SCOPE_APP && reopen_is_open(fs->shared, id))
 		return node_describe_older(fs, row, id, ret, err);
 	ret->id = id;
 	return 0;

@@ -39,6 +39,7 @@ for name in ("device_ca.pem", "bundle.pem", "generations/1/device_ca.pem"):
             whole += 1
         except OSError:
             errors += 1
+        assert os.fstat(fd).st_size > 1000, "fstat"
         os.close(fd)
         assert len(read(f"{gw}/{name}")) > 1000, "read again"
 assert whole > 0, errors
