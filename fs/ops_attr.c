@@ -41,6 +41,7 @@ static int describe(struct fs *fs, fuse_ino_t id, struct node *ret, struct error
 	if (row->scope == SCOPE_APP && reopen_is_open(fs->shared, id))
 		return node_describe_older(fs, row, id, ret, err);
 	ret->id = id;
+	ret->attr_timeout = 0; /* nobody would tell the kernel that this node's are no longer true */
 	return 0;
 }
 

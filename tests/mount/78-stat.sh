@@ -40,5 +40,12 @@ for number, key_type in enumerate(TYPES):
         assert file.read() == data, "an older generation"
         file.close()
     assert before != after
+
+# changed again and again, and never opened: the name is still that of an older node
+for number, key_type in enumerate(TYPES):
+    policy(key_type)
+    os.utime(gw + ("/renew" if number % 2 else "/purge"))
+    size = os.stat(gw + "/device_ca.key").st_size
+    assert (size > 1000) == (key_type == "rsa-2048"), f"stat says {size} for {key_type}"
 PYTHON
 check_clean
