@@ -9,6 +9,9 @@ if [ -z "${JOURNAL_NAMESPACE-}" ]; then
     export JOURNAL_NAMESPACE=1
     exec unshare --mount --propagation private bash "$0" "$@"
 fi
+# shellcheck source=tests/lib/alone.sh
+. "$(dirname "${BASH_SOURCE[0]}")/alone.sh"
+let_others_go
 mount -t tmpfs certfs-test /run
 
 journal_start() {

@@ -14,10 +14,8 @@ machine_script() {
     cat <<'END'
 set -e
 base=$1 source=$2 builddir=$3 init=${4-}
-# the mounts of other tests, which end when their last copy is gone, are not to be kept by those here
-while read -r _ _ _ _ point _ type; do
-    case $type in *' fuse.certfs '*) umount -l "$point" ;; esac
-done </proc/self/mountinfo
+. "$source/tests/lib/alone.sh"
+let_others_go
 mount -t tmpfs certfs-test "$base"
 mkdir "$base"/{upper,work,root}
 mount -t overlay -o "lowerdir=/,upperdir=$base/upper,workdir=$base/work" certfs-test "$base/root" 2>/dev/null || exit 77

@@ -234,8 +234,10 @@ def write(name, text):
     fd = os.open(f"{sys.argv[1]}/{name}", os.O_WRONLY | os.O_TRUNC)
     os.write(fd, text.encode())
     os.close(fd)
+write("policy", "[rollout]\nper_minute = 3000\n")  # else it may be done before it is told to pause
 write("force_update", "go")
 write("progress", "pause")
+write("policy", "[rollout]\nper_minute = 0\n")
 PYTHON
     sleep 1
     done_before=$(field "$bulk/progress" 'done')
