@@ -14,9 +14,7 @@ static const int stock_wanted[KEY_TYPE_COUNT] = {
 	[KEY_RSA_4096] = 4,
 };
 
-struct line {
-	struct keypool_waiter *head, **tail;
-};
+TAILQ_HEAD(line, keypool_waiter);
 
 struct keypool {
 	pthread_t thread;
@@ -32,47 +30,6 @@ struct keypool {
 	int last; /* type that was made */
 };
 
-static void line_init(struct line *line)
-{
-	line->head = NULL;
-	line->tail = &line->head;
-}
-
-static void line_add(struct line *line, struct keypool_waiter *waiter)
-{
-	waiter->next = NULL;
-	*line->tail = waiter;
-	line->tail = &waiter->next;
-}
-
-/* NULL: nobody stands there. */
-static struct keypool_waiter *line_take(struct line *line)
-{
-	struct keypool_waiter *waiter = line->head;
-
-	if (!waiter)
-		return NULL;
-	line->head = waiter->next;
-	if (!line->head)
-		line->tail = &line->head;
-	return waiter;
-}
-
-/* False: it does not stand there. */
-static bool line_leave(struct line *line, struct keypool_waiter *waiter)
-{
-	struct keypool_waiter **link = &line->head;
-
-	while (*link && *link != waiter)
-		link = &(*link)->next;
-	if (!*link)
-		return false;
-	*link = waiter->next;
-	if (!*link)
-		line->tail = link;
-	return true;
-}
-
 /* A type that somebody waits for, each in its turn; -1: there is none. */
 static int keypool_awaited(const struct keypool *keypool, bool patient)
 {
@@ -80,7 +37,7 @@ static int keypool_awaited(const struct keypool *keypool, bool patient)
 		const int type = (keypool->last + i) % KEY_TYPE_COUNT;
 		const struct shelf *shelf = &keypool->shelf[type];
 
-		if (patient ? shelf->patient.head : shelf->urgent.head)
+		if (!TAILQ_EMPTY(patient ? &shelf->patient : &shelf->urgent))
 			return type;
 	}
 	return -1;
@@ -107,9 +64,12 @@ static int keypool_choose(const struct keypool *keypool)
 
 static struct keypool_waiter *shelf_take_waiter(struct shelf *shelf)
 {
-	struct keypool_waiter *waiter = line_take(&shelf->urgent);
+	struct line *line = TAILQ_EMPTY(&shelf->urgent) ? &shelf->patient : &shelf->urgent;
+	struct keypool_waiter *waiter = TAILQ_FIRST(line);
 
-	return waiter ? waiter : line_take(&shelf->patient);
+	if (waiter)
+		TAILQ_REMOVE(line, waiter, line);
+	return waiter;
 }
 
 /* Makes one key, without the lock, and hands it to who waits for it or puts it on the shelf. */
@@ -164,8 +124,8 @@ int keypool_new(struct keypool **ret, struct error *err)
 	if (!keypool)
 		return error_set(err, ENOMEM, "out of memory");
 	for (int type = 0; type < KEY_TYPE_COUNT; type++) {
-		line_init(&keypool->shelf[type].urgent);
-		line_init(&keypool->shelf[type].patient);
+		TAILQ_INIT(&keypool->shelf[type].urgent);
+		TAILQ_INIT(&keypool->shelf[type].patient);
 	}
 	pthread_mutex_init(&keypool->lock, NULL);
 	pthread_cond_init(&keypool->wake, NULL);
@@ -223,23 +183,36 @@ int keypool_take(struct keypool *keypool, enum key_type type, struct keypool_wai
 		*ret = shelf->key[--shelf->count];
 		r = 1;
 	} else {
-		line_add(waiter->patient ? &shelf->patient : &shelf->urgent, waiter);
+		TAILQ_INSERT_TAIL(waiter->patient ? &shelf->patient : &shelf->urgent, waiter, line);
 	}
 	pthread_cond_signal(&keypool->wake);
 	pthread_mutex_unlock(&keypool->lock);
 	return r;
 }
 
+/* False: it does not stand there. */
+static bool shelf_hurry(struct shelf *shelf, struct keypool_waiter *waiter)
+{
+	struct keypool_waiter *other;
+
+	TAILQ_FOREACH(other, &shelf->patient, line)
+		if (other == waiter)
+			break;
+	if (!other)
+		return false;
+	TAILQ_REMOVE(&shelf->patient, waiter, line);
+	TAILQ_INSERT_TAIL(&shelf->urgent, waiter, line);
+	return true;
+}
+
 void keypool_hurry(struct keypool *keypool, struct keypool_waiter *waiter)
 {
-	bool found = false;
+	bool found;
 
 	pthread_mutex_lock(&keypool->lock);
-	for (int type = 0; waiter->patient && !found && type < KEY_TYPE_COUNT; type++) {
-		found = line_leave(&keypool->shelf[type].patient, waiter);
-		if (found)
-			line_add(&keypool->shelf[type].urgent, waiter);
-	}
+	found = !waiter->patient;
+	for (int type = 0; !found && type < KEY_TYPE_COUNT; type++)
+		found = shelf_hurry(&keypool->shelf[type], waiter);
 	waiter->patient = false;
 	pthread_mutex_unlock(&keypool->lock);
 }

@@ -3,6 +3,7 @@
 #define CORE_KEYPOOL_H
 
 #include <stdbool.h>
+#include <sys/queue.h>
 
 #include "keypair.h"
 
@@ -10,8 +11,8 @@ struct keypool;
 
 /* Somebody who waits for a key; embed it. ready() runs once, on the keypool's thread: it owns the key, or gets NULL and the error. */
 struct keypool_waiter {
-	struct keypool_waiter *next; /* the key pool's */
-	bool patient;                /* others may overtake it; before keypool_take() its maker's, then see keypool_hurry() */
+	TAILQ_ENTRY(keypool_waiter) line; /* the key pool's */
+	bool patient; /* others may overtake it; before keypool_take() its maker's, then see keypool_hurry() */
 	void (*ready)(struct keypool_waiter *waiter, struct keypair *key, const struct error *err);
 };
 

@@ -11,10 +11,7 @@ enum { THREADS_MAX = 32, SIGNERS_MAX = 8 };
 /* Each so manieth task is one that others may overtake, if there is one: nothing waits for ever. */
 enum { PATIENCE = 8 };
 
-struct line {
-	struct task *head;
-	struct task **tail;
-};
+TAILQ_HEAD(line, task);
 
 struct pool {
 	pthread_mutex_t lock;
@@ -28,39 +25,24 @@ struct pool {
 	pthread_t thread[THREADS_MAX];
 };
 
-static void line_add(struct line *line, struct task *task)
-{
-	task->next = NULL;
-	*line->tail = task;
-	line->tail = &task->next;
-}
-
 /* NULL: nobody stands there. */
 static struct task *line_take(struct line *line)
 {
-	struct task *task = line->head;
+	struct task *task = TAILQ_FIRST(line);
 
-	if (!task)
-		return NULL;
-	line->head = task->next;
-	if (!line->head)
-		line->tail = &line->head;
+	if (task)
+		TAILQ_REMOVE(line, task, line);
 	return task;
 }
 
-/* False: it does not stand there. */
-static bool line_leave(struct line *line, struct task *task)
+static bool line_has(const struct line *line, const struct task *task)
 {
-	struct task **link = &line->head;
+	const struct task *other;
 
-	while (*link && *link != task)
-		link = &(*link)->next;
-	if (!*link)
-		return false;
-	*link = task->next;
-	if (!*link)
-		line->tail = link;
-	return true;
+	TAILQ_FOREACH(other, line, line)
+		if (other == task)
+			return true;
+	return false;
 }
 
 static struct task *pool_next(struct pool *pool)
@@ -109,8 +91,8 @@ int pool_new(int threads, const char *name, struct pool **ret, struct error *err
 
 	if (!pool)
 		return error_set(err, ENOMEM, "out of memory");
-	pool->urgent.tail = &pool->urgent.head;
-	pool->patient.tail = &pool->patient.head;
+	TAILQ_INIT(&pool->urgent);
+	TAILQ_INIT(&pool->patient);
 	snprintf(pool->name, sizeof(pool->name), "%s", name);
 	pthread_mutex_init(&pool->lock, NULL);
 	pthread_cond_init(&pool->wake, NULL);
@@ -146,7 +128,7 @@ void pool_free(struct pool *pool)
 void pool_submit(struct pool *pool, struct task *task)
 {
 	pthread_mutex_lock(&pool->lock);
-	line_add(task->patient ? &pool->patient : &pool->urgent, task);
+	TAILQ_INSERT_TAIL(task->patient ? &pool->patient : &pool->urgent, task, line);
 	pthread_cond_signal(&pool->wake);
 	pthread_mutex_unlock(&pool->lock);
 }
@@ -154,7 +136,9 @@ void pool_submit(struct pool *pool, struct task *task)
 void pool_hurry(struct pool *pool, struct task *task)
 {
 	pthread_mutex_lock(&pool->lock);
-	if (atomic_exchange(&task->patient, false) && line_leave(&pool->patient, task))
-		line_add(&pool->urgent, task);
+	if (atomic_exchange(&task->patient, false) && line_has(&pool->patient, task)) {
+		TAILQ_REMOVE(&pool->patient, task, line);
+		TAILQ_INSERT_TAIL(&pool->urgent, task, line);
+	}
 	pthread_mutex_unlock(&pool->lock);
 }

@@ -5,6 +5,7 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <sys/queue.h>
 
 #include "certfs/error.h"
 
@@ -12,8 +13,8 @@ struct pool;
 
 /* A piece of work; embed it. run() owns it from the moment it is called. */
 struct task {
-	struct task *next;   /* the pool's */
-	atomic_bool patient; /* nobody waits for just this one */
+	TAILQ_ENTRY(task) line; /* the pool's */
+	atomic_bool patient;    /* nobody waits for just this one */
 	void (*run)(struct task *task);
 };
 

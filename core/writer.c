@@ -14,10 +14,7 @@ enum { BATCH_MAX = 1000, BATCH_GOOD = 128, WAIT_NS = 300 * 1000, ANSWERS_KEPT_SE
 /* For jobs that can wait: how long for more of them, how many in a transaction of their own, and in one that somebody waits for. */
 enum { PATIENT_WAIT_NS = 1000 * 1000, PATIENT_MAX = 128, PATIENT_BESIDE = 32 };
 
-struct line {
-	struct job *head;
-	struct job **tail;
-};
+TAILQ_HEAD(line, job);
 
 struct writer {
 	struct store *store; /* only the thread's */
@@ -53,7 +50,7 @@ static void wait_for_more(struct writer *writer)
 	writer->waits_for_more = true;
 	while (r == 0 && worth_waiting(writer)) {
 		end = begin;
-		end.tv_nsec += writer->urgent.head ? WAIT_NS : PATIENT_WAIT_NS; /* the first urgent one may have come meanwhile */
+		end.tv_nsec += TAILQ_EMPTY(&writer->urgent) ? PATIENT_WAIT_NS : WAIT_NS; /* the first urgent one may have come meanwhile */
 		end.tv_sec += end.tv_nsec / 1000000000;
 		end.tv_nsec %= 1000000000;
 		r = pthread_cond_clockwait(&writer->wake, &writer->lock, CLOCK_MONOTONIC, &end);
@@ -61,49 +58,33 @@ static void wait_for_more(struct writer *writer)
 	writer->waits_for_more = false;
 }
 
-static void line_add(struct line *line, struct job *job)
-{
-	job->next = NULL;
-	*line->tail = job;
-	line->tail = &job->next;
-}
-
 /* Moves at most so many. */
 static int line_move(struct line *from, struct line *to, int most)
 {
 	int n = 0;
 
-	for (struct job *job; n < most && (job = from->head); n++) {
-		from->head = job->next;
-		line_add(to, job);
+	for (struct job *job; n < most && (job = TAILQ_FIRST(from)); n++) {
+		TAILQ_REMOVE(from, job, line);
+		TAILQ_INSERT_TAIL(to, job, line);
 	}
-	if (!from->head)
-		from->tail = &from->head;
 	return n;
 }
 
-static void line_init(struct line *line)
+/* Waits for the first job. False: the end has come and nothing is left. */
+static bool writer_take(struct writer *writer, struct line *batch)
 {
-	line->head = NULL;
-	line->tail = &line->head;
-}
-
-/* Waits for the first. NULL: the end has come and nothing is left. */
-static struct job *writer_take(struct writer *writer)
-{
-	struct line batch;
 	int n;
 
-	line_init(&batch);
+	TAILQ_INIT(batch);
 	pthread_mutex_lock(&writer->lock);
 	while (writer->queued == 0 && !writer->ending)
 		pthread_cond_wait(&writer->wake, &writer->lock);
 	wait_for_more(writer);
-	n = line_move(&writer->urgent, &batch, BATCH_MAX);
-	n += line_move(&writer->patient, &batch, n > 0 ? PATIENT_BESIDE : PATIENT_MAX);
+	n = line_move(&writer->urgent, batch, BATCH_MAX);
+	n += line_move(&writer->patient, batch, n > 0 ? PATIENT_BESIDE : PATIENT_MAX);
 	writer->queued -= n;
 	pthread_mutex_unlock(&writer->lock);
-	return batch.head;
+	return n > 0;
 }
 
 /* 1: the job is a resent request that was answered before. */
@@ -164,31 +145,37 @@ static int transaction_lost(const struct writer *writer, const struct job *job, 
 }
 
 /* Each in a savepoint of its own: one that fails is undone, the others stay. */
-static int apply_one_by_one(struct writer *writer, struct job *batch, struct error *err)
+static int apply_one_by_one(struct writer *writer, const struct line *batch, struct error *err)
 {
-	int r = 0;
+	struct job *job;
+	int r;
 
-	for (struct job *job = batch; job && r == 0; job = job->next) {
+	TAILQ_FOREACH(job, batch, line) {
 		job->error = (struct error){0};
 		job->r = job_apply(writer, job);
 		r = transaction_lost(writer, job, err);
+		if (r < 0)
+			return r;
 	}
-	return r;
+	return 0;
 }
 
 /* Within a savepoint SQLite copies every page before it changes it, so a batch whose jobs can all be applied again goes without. 1: they
  * are applied. 0: one failed, and the transaction begins anew. Negative: the transaction is lost. */
-static int apply_together(struct writer *writer, struct job *batch, struct error *err)
+static int apply_together(struct writer *writer, const struct line *batch, struct error *err)
 {
+	struct job *job;
 	int r = 0;
 
-	for (const struct job *job = batch; job; job = job->next)
+	TAILQ_FOREACH(job, batch, line)
 		if (!job->repeatable)
 			return 0;
-	for (struct job *job = batch; job && r >= 0; job = job->next) {
+	TAILQ_FOREACH(job, batch, line) {
 		job->r = r = job_do(writer, job);
 		if (transaction_lost(writer, job, err) < 0)
 			return -err->code;
+		if (r < 0)
+			break;
 	}
 	if (r >= 0)
 		return 1;
@@ -198,7 +185,7 @@ static int apply_together(struct writer *writer, struct job *batch, struct error
 }
 
 /* One transaction for the whole batch. A failure of the store itself fails the batch: what was applied is rolled back. */
-static int batch_apply(struct writer *writer, struct job *batch, struct error *err)
+static int batch_apply(struct writer *writer, const struct line *batch, struct error *err)
 {
 	int r = store_ready(writer->store, err);
 
@@ -219,19 +206,20 @@ static int batch_apply(struct writer *writer, struct job *batch, struct error *e
 	return 0;
 }
 
-static void batch_answer(struct writer *writer, struct job *batch, int r, const struct error *err)
+static void batch_answer(struct writer *writer, struct line *batch, int r, const struct error *err)
 {
-	for (struct job *job = batch; r == 0 && job; job = job->next)
-		if (job->r >= 0 && !job->replayed)
+	struct job *job;
+
+	TAILQ_FOREACH(job, batch, line)
+		if (r == 0 && job->r >= 0 && !job->replayed)
 			writer->hooks.touched(writer->hooks.context, job);
 	if (r == 0 && store_events_added(writer->store) != writer->events)
 		writer->hooks.events(writer->hooks.context);
 	writer->events = store_events_added(writer->store);
-	while (batch) {
-		struct job *job = batch;
+	while ((job = TAILQ_FIRST(batch))) {
 		struct error error = r < 0 ? *err : job->error;
 
-		batch = job->next;
+		TAILQ_REMOVE(batch, job, line);
 		job->done(job, r < 0 ? r : job->r, &error);
 	}
 }
@@ -253,10 +241,10 @@ static void *writer_main(void *context)
 {
 	struct writer *writer = context;
 	unixtime pruned = 0;
-	struct job *batch;
+	struct line batch;
 
 	pthread_setname_np(pthread_self(), "certfs-writer");
-	while ((batch = writer_take(writer))) {
+	while (writer_take(writer, &batch)) {
 		struct error err = {0};
 		int r;
 
@@ -264,14 +252,14 @@ static void *writer_main(void *context)
 			writer_prune(writer);
 			pruned = clock_now();
 		}
-		r = batch_apply(writer, batch, &err);
+		r = batch_apply(writer, &batch, &err);
 
 		if (r < 0) {
 			store_rollback(writer->store);
 			event_log_undo(0);
 			trouble_note(&writer->trouble, &err);
 		}
-		batch_answer(writer, batch, r, &err);
+		batch_answer(writer, &batch, r, &err);
 		event_log_tell();
 	}
 	return NULL;
@@ -300,8 +288,8 @@ int writer_new(const char *path, uint64_t connection, bool read_only, const stru
 	writer->connection = connection;
 	writer->read_only = read_only;
 	writer->hooks = *hooks;
-	line_init(&writer->urgent);
-	line_init(&writer->patient);
+	TAILQ_INIT(&writer->urgent);
+	TAILQ_INIT(&writer->patient);
 	pthread_mutex_init(&writer->lock, NULL);
 	pthread_cond_init(&writer->wake, NULL);
 	trouble_init(&writer->trouble);
@@ -338,8 +326,8 @@ void writer_submit(struct writer *writer, struct job *job)
 	bool shortens;
 
 	pthread_mutex_lock(&writer->lock);
-	shortens = !job->patient && !writer->urgent.head; /* the writer's wait for more */
-	line_add(job->patient ? &writer->patient : &writer->urgent, job);
+	shortens = !job->patient && TAILQ_EMPTY(&writer->urgent); /* the writer's wait for more */
+	TAILQ_INSERT_TAIL(job->patient ? &writer->patient : &writer->urgent, job, line);
 	writer->queued++;
 	if (!writer->waits_for_more || !worth_waiting(writer) || shortens)
 		pthread_cond_signal(&writer->wake);

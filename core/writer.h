@@ -6,6 +6,8 @@
 #ifndef CORE_WRITER_H
 #define CORE_WRITER_H
 
+#include <sys/queue.h>
+
 #include "certfs/error.h"
 #include "certfs/types.h"
 #include "store.h"
@@ -13,7 +15,7 @@
 struct writer;
 
 struct job {
-	struct job *next;     /* the writer's */
+	TAILQ_ENTRY(job) line; /* the writer's */
 	struct caller caller; /* caller.request != 0: remembered with its result */
 	int64_t result;       /* set by apply; what a resent request is answered with */
 	bool repeatable;      /* set by its maker: apply may be undone and run again: a batch of such jobs needs no savepoints */
