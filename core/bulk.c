@@ -346,12 +346,12 @@ static void bulk_step(struct task *task)
 	struct error err;
 	int count = batch_list(bulk, apps, &err);
 
-	if (count > 0 && batch_new(bulk, count, &err) == 0) {
+	if (count > 0 && batch_new(bulk, count, &err) < 0)
+		count = -err.code;
+	if (count > 0) {
 		batch_submit(bulk, apps);
 		return;
 	}
-	if (count > 0)
-		count = -ENOMEM;
 	if (count < 0) {
 		bulk_without_batch(bulk, count, &err);
 		return;

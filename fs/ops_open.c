@@ -26,11 +26,10 @@ struct opening {
 	rowid object;
 	struct caller caller;
 	struct fuse_file_info fi;
-	bool again;       /* this thread was told that the node is stale, when the request came: not a second time, however long an issue takes */
-	bool judged;      /* that was a moment ago: the kernel has looked at the mode of now */
+	bool judged;      /* this thread was told a moment ago: the kernel has looked at the mode of now */
 	bool direct;      /* not through the kernel's pages: see reopen.h */
 	int replaced;     /* how often its generation was, while it was being opened */
-	reopen_note told; /* to be forgotten once this is answered */
+	reopen_note told; /* that the node is stale, when the request came: not a second time, however long an issue takes; forgotten with a good answer */
 	size_t read;      /* it is a first read that waits, for so many bytes: see open_again; 0: an open */
 };
 
@@ -214,7 +213,7 @@ static bool plainly_allowed(const struct opening *opening, const struct view *vi
 static bool stale(struct opening *opening, const struct view *view)
 {
 	struct shared *shared = fs_of(opening->req)->shared;
-	bool same, told;
+	bool same, first;
 
 	if (opening->row->flags & TREE_CURRENT && !view_current(view))
 		return true; /* that key is gone, whoever asks how often */
@@ -223,11 +222,11 @@ static bool stale(struct opening *opening, const struct view *view)
 	same = node_id(opening->row, opening->object, view) == opening->id;
 	if (same && plainly_allowed(opening, view))
 		return false;
-	opening->direct = opening->again && !same;
-	told = same ? opening->judged : opening->again;
-	if (!told)
+	opening->direct = opening->told && !same;
+	first = same ? !opening->judged : !opening->told;
+	if (first)
 		reopen_tell(shared, opening_file(opening), &opening->caller);
-	return !told;
+	return first;
 }
 
 static void issued(void *context, int r, int64_t result, const struct error *err)
@@ -279,8 +278,7 @@ static struct opening *opening_new(fuse_req_t req, fuse_ino_t id, const struct t
 	opening->object = ino_decode(id).row;
 	opening->caller = fs_caller(req);
 	opening->told = reopen_told(fs_of(req)->shared, opening_file(opening), &opening->caller, TOLD_MS);
-	opening->again = opening->told != 0;
-	opening->judged = opening->again && reopen_told(fs_of(req)->shared, opening_file(opening), &opening->caller, TOLD_LATELY_MS);
+	opening->judged = opening->told && reopen_told(fs_of(req)->shared, opening_file(opening), &opening->caller, TOLD_LATELY_MS);
 	return opening;
 }
 
@@ -304,7 +302,6 @@ void open_again(fuse_req_t req, fuse_ino_t id, const struct tree_row *row, uint6
 	if (!opening)
 		return;
 	opening->fi.fh = fh;
-	opening->again = true;
 	opening->direct = true;
 	opening->read = size;
 	open_certificate(opening);
