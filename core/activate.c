@@ -229,10 +229,10 @@ static int drop_outdated(struct store *store, const struct project_row *project,
 {
 	struct signing_ca_row next = {0};
 	bool ours = false;
-	int r = project->next_ca ? successor_is_ours(store, project, &ours, err) : 0;
+	int r = project->next_ca ? signing_ca_by_id(store, project->next_ca, &next, err) : 0;
 
 	if (r == 0 && project->next_ca)
-		r = signing_ca_by_id(store, project->next_ca, &next, err);
+		r = successor_is_ours(store, &next, &ours, err);
 	if (r < 0 || (!ours && (!project->csr_key || next.key == project->csr_key)))
 		return r;
 	return project_set_next(store, project->id, ours ? 0 : project->next_ca, 0, err);

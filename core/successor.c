@@ -40,48 +40,55 @@ static void staged(void *context, int r, int64_t result, const struct error *err
 
 /* ---- a self-signed successor ---- */
 
-static const char ours_name[] = "successor"; /* the document with the fingerprint of the one that certfs has made */
+/* Documents of the project, each a fingerprint: of the one that certfs has made, and of the signing CA whose successor the user did not want. */
+static const char ours_name[] = "successor", dropped_name[] = "successor_dropped";
 
-int successor_is_ours(struct store *store, const struct project_row *project, bool *ret, struct error *err)
+static int note_fingerprint(struct store *store, rowid project, const char *name, const uint8_t fingerprint[FINGERPRINT_SIZE],
+			    struct error *err)
 {
-	_cleanup_buffer_ struct buffer ours = {0};
-	struct signing_ca_row next;
-	int r = signing_ca_by_id(store, project->next_ca, &next, err);
+	return document_put(store, "project", project, name, (struct span){fingerprint, FINGERPRINT_SIZE}, err);
+}
 
-	*ret = false;
-	if (r == 0)
-		r = document_get(store, "project", project->id, ours_name, &ours, err);
-	if (r == 0)
-		*ret = ours.size == FINGERPRINT_SIZE && memcmp(ours.data, next.fingerprint, FINGERPRINT_SIZE) == 0;
+static int is_noted(struct store *store, rowid project, const char *name, const uint8_t fingerprint[FINGERPRINT_SIZE], bool *ret,
+		    struct error *err)
+{
+	_cleanup_buffer_ struct buffer noted = {0};
+	int r = document_get(store, "project", project, name, &noted, err);
+
+	*ret = r == 0 && noted.size == FINGERPRINT_SIZE && memcmp(noted.data, fingerprint, FINGERPRINT_SIZE) == 0;
 	return r == -ENOENT ? 0 : r;
 }
 
-static const char dropped_name[] = "successor_dropped"; /* the fingerprint of the signing CA whose successor the user did not want */
+int successor_is_ours(struct store *store, const struct signing_ca_row *next, bool *ret, struct error *err)
+{
+	return is_noted(store, next->project, ours_name, next->fingerprint, ret, err);
+}
 
 /* Whoever drops what certfs has staged has said no: it does not come back for that signing CA. */
 static int note_dropped(struct store *store, const struct project_row *project, struct error *err)
 {
-	struct signing_ca_row ca;
+	struct signing_ca_row next, active;
 	bool ours = false;
-	int r = successor_is_ours(store, project, &ours, err);
+	int r = signing_ca_by_id(store, project->next_ca, &next, err);
 
+	if (r == -ENOENT)
+		return 0; /* a damaged store: what is dropped is not even there */
+	if (r == 0)
+		r = successor_is_ours(store, &next, &ours, err);
 	if (r < 0 || !ours || !project->signing_ca)
 		return r;
-	r = signing_ca_by_id(store, project->signing_ca, &ca, err);
-	if (r < 0)
-		return r;
-	return document_put(store, "project", project->id, dropped_name, (struct span){ca.fingerprint, FINGERPRINT_SIZE}, err);
+	r = signing_ca_by_id(store, project->signing_ca, &active, err);
+	return r == 0 ? note_fingerprint(store, project->id, dropped_name, active.fingerprint, err) : r;
 }
 
-static bool was_dropped(struct core *core, rowid project, const struct signing_ca *ca)
+static bool was_dropped(struct core *core, const struct signing_ca *ca)
 {
-	_cleanup_buffer_ struct buffer dropped = {0};
 	struct error ignored;
 	struct store *store;
+	bool dropped = false;
 
 	return core_reader(core, &store, &ignored) == 0 &&
-	       document_get(store, "project", project, dropped_name, &dropped, &ignored) == 0 &&
-	       dropped.size == FINGERPRINT_SIZE && memcmp(dropped.data, ca->row.fingerprint, FINGERPRINT_SIZE) == 0;
+	       is_noted(store, ca->row.project, dropped_name, ca->row.fingerprint, &dropped, &ignored) == 0 && dropped;
 }
 
 static int next_apply(struct job *job, struct store *store, struct error *err)
@@ -92,7 +99,7 @@ static int next_apply(struct job *job, struct store *store, struct error *err)
 
 	if (r < 0 || project.next_ca || project.signing_ca != s->signing_ca)
 		return r; /* the user was faster */
-	r = document_put(store, "project", project.id, ours_name, (struct span){s->candidate.chain.fingerprint, FINGERPRINT_SIZE}, err);
+	r = note_fingerprint(store, project.id, ours_name, s->candidate.chain.fingerprint, err);
 	return r == 0 ? activation_apply(&s->activation, job, store, err) : r;
 }
 
@@ -175,7 +182,7 @@ void successor_stage(struct core *core, const struct view *view)
 	int r;
 
 	if (!ca || project->next_ca || project->csr_key || key_in_token(core, view->project->signing_ca) ||
-	    was_dropped(core, project->id, ca))
+	    was_dropped(core, ca))
 		return;
 	s = verb_new(sizeof(*s), core, NULL, staged, NULL);
 	if (!s)

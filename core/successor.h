@@ -9,6 +9,6 @@
 void successor_stage(struct core *core, const struct view *view);
 
 /* *ret: certfs has made the staged successor, not the user. Inside a transaction of the writer. */
-int successor_is_ours(struct store *store, const struct project_row *project, bool *ret, struct error *err);
+int successor_is_ours(struct store *store, const struct signing_ca_row *next, bool *ret, struct error *err);
 
 #endif
